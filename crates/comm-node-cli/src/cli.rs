@@ -1,0 +1,98 @@
+//! The grammar of the command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::Outcome;
+use crate::commands;
+use crate::env::Env;
+use crate::out::Out;
+
+/// Lets many Claude Code sessions build one system without stepping on each other.
+#[derive(Debug, Parser)]
+#[command(name = "comm-node", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 refused or a check failed, 2 wrong usage.
+Start with: comm-node install, then comm-node init in your project, then open Claude Code there.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Propose domains for this project and write comm-node.yaml
+    Init(commands::init::Args),
+    /// Check comm-node.yaml and show every fault with its place
+    Check(commands::check::Args),
+    /// Say who owns a path
+    Show(commands::show::Args),
+    /// Point the repositories of domains that live elsewhere back to this node
+    Link(commands::link::Args),
+    /// Compile comm-node.yaml for the hooks (they do this by themselves)
+    #[command(hide = true)]
+    Compile(commands::compile::Args),
+    /// Bind a session to a domain
+    Join(commands::join::Args),
+    /// Undo a session's binding
+    Leave(commands::leave::Args),
+    /// List the node's sessions
+    Sessions(commands::sessions::Args),
+    /// Show the node: domains, sessions, faults
+    Status(commands::status::Args),
+    /// Explain what the guard would say to a write
+    Why(commands::why::Args),
+    /// Take a lease: keep paths from every other agent
+    Lock(commands::lock::Args),
+    /// Give leases back
+    Unlock(commands::unlock::Args),
+    /// List the leases: who holds what, since when, and why
+    Locks(commands::locks::Args),
+    /// Stop every agent's edits in this node
+    Pause(commands::pause::Args),
+    /// End a pause
+    Resume(commands::resume::Args),
+    /// Install the hooks into Claude Code
+    Install(commands::install::Args),
+    /// Take back what install changed
+    Uninstall(commands::uninstall::Args),
+    /// Check that everything works, with a call that must be denied
+    Doctor(commands::doctor::Args),
+    /// Print a shell's completions
+    Completions(commands::completions::Args),
+    /// Print the manual page
+    Man(commands::man::Args),
+}
+
+impl Command {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done.
+    pub fn run(self, env: &Env, out: &Out) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Init(args) => commands::init::run(&args, env, out),
+            Self::Check(args) => commands::check::run(&args, env, out),
+            Self::Show(args) => commands::show::run(&args, env, out),
+            Self::Link(args) => commands::link::run(&args, env, out),
+            Self::Compile(args) => commands::compile::run(&args, env, out),
+            Self::Join(args) => commands::join::run(&args, env, out),
+            Self::Leave(args) => commands::leave::run(&args, env, out),
+            Self::Sessions(args) => commands::sessions::run(&args, env, out),
+            Self::Status(args) => commands::status::run(&args, env, out),
+            Self::Why(args) => commands::why::run(&args, env, out),
+            Self::Lock(args) => commands::lock::run(&args, env, out),
+            Self::Unlock(args) => commands::unlock::run(&args, env, out),
+            Self::Locks(args) => commands::locks::run(&args, env, out),
+            Self::Pause(args) => commands::pause::run(&args, env, out),
+            Self::Resume(args) => commands::resume::run(&args, env, out),
+            Self::Install(args) => commands::install::run(&args, env, out),
+            Self::Uninstall(args) => commands::uninstall::run(&args, env, out),
+            Self::Doctor(args) => commands::doctor::run(&args, env, out),
+            Self::Completions(args) => commands::completions::run(&args, env, out),
+            Self::Man(args) => commands::man::run(&args, env, out),
+        }
+    }
+}

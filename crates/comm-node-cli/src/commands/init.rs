@@ -1,0 +1,181 @@
+//! `comm-node init`: propose domains for this project and write comm-node.yaml.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use comm_node_core::node::registry::Layout;
+use comm_node_core::node::{self, YAML};
+use comm_node_core::store::Store;
+use serde_json::json;
+
+use crate::config::{self, propose};
+use crate::env::Env;
+use crate::out::{Ink, Out};
+use crate::{Outcome, config::propose::Proposal};
+
+/// Arguments of `comm-node init`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Write without asking
+    #[arg(long, short)]
+    yes: bool,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The project's name [default: the directory's]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Replace a comm-node.yaml that is there; the old one is kept as a backup
+    #[arg(long)]
+    force: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  comm-node init
+  comm-node init --dry-run
+  comm-node init --yes --name shop
+
+Domains are proposed from workspaces (Cargo, npm, pnpm, Go, Python), else from CODEOWNERS, else from
+the top-level directories.";
+
+/// Runs the command.
+///
+/// # Errors
+/// When a comm-node.yaml is there already, when nobody can be asked, or when it can't be written.
+pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
+    let root = comm_node_core::path::real(&env.cwd)?;
+    let yaml = root.join(YAML);
+    refuse_second(&root, &yaml, args)?;
+    let proposal = propose::propose(&root, args.name.as_deref());
+    let text = propose::render(&proposal);
+    let layout = Layout { root };
+    let checked = config::check_text(&layout, &text);
+    if !checked.faults.is_empty() {
+        bail!(
+            "the proposed file has faults, which is a mistake in comm-node; write {YAML} by hand:\n{}",
+            checked.source.draw(&checked.faults, out.colour_err)
+        );
+    }
+    if !args.json {
+        out.raw(&text);
+        out.line("");
+        let n = proposal.domains.len();
+        out.line(format!("{n} domain{} from {}", if n == 1 { "" } else { "s" }, proposal.from));
+    }
+    if args.dry_run {
+        if args.json {
+            report(out, &proposal, &text, &yaml, false, None);
+        }
+        return Ok(Outcome::Done);
+    }
+    if !args.yes && !ask(args, out)? {
+        out.line("nothing was written");
+        return Ok(Outcome::Refused);
+    }
+    let backup = write(&yaml, &text, args.force)?;
+    config::ensure_compiled(&layout, &Store::new(layout.state()))?;
+    if args.json {
+        report(out, &proposal, &text, &yaml, true, backup.as_deref());
+        return Ok(Outcome::Done);
+    }
+    if let Some(backup) = backup {
+        out.line(format!("the old file is now {}", backup.display()));
+    }
+    out.line(format!("{} {}", out.ink(Ink::Green, "wrote"), yaml.display()));
+    let first = proposal.domains.first().map_or("<domain>", |d| d.name.as_str());
+    out.line(format!(
+        "\nNext:\n  1. read {YAML}, correct it, and run `comm-node check`\n  \
+         2. commit {YAML} and .comm-node/.gitignore\n  \
+         3. run `comm-node install` if the hooks are not installed yet\n  \
+         4. start a session for a domain: COMM_NODE_DOMAIN={first} claude"
+    ));
+    Ok(Outcome::Done)
+}
+
+/// Stops where a node is already.
+fn refuse_second(root: &Path, yaml: &Path, args: &Args) -> Result<()> {
+    if args.force || args.dry_run {
+        return Ok(());
+    }
+    if yaml.symlink_metadata().is_ok() {
+        bail!(
+            "{} is already there; edit it and run `comm-node check`, or replace it with --force, which keeps a backup",
+            yaml.display()
+        );
+    }
+    // A link that can't be followed is no reason not to begin.
+    // Last rules without their file, here, are those of a node that begins anew.
+    if let Ok(Some(layout)) = node::find(root)
+        && layout.root != root
+    {
+        bail!(
+            "this directory belongs to the node {}; run the command there, or make a node of its own with --force",
+            layout.root.display()
+        );
+    }
+    Ok(())
+}
+
+fn ask(args: &Args, out: &Out) -> Result<bool> {
+    if args.json || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        bail!(
+            "nobody can be asked here whether to write {YAML}; run `comm-node init --yes`, or --dry-run to look"
+        );
+    }
+    out.raw(format!("Write {YAML}? [Y/n] "));
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer).context("could not read the answer")?;
+    Ok(read > 0 && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"))
+}
+
+/// Writes the file, never over another one unless `force`; gives back the old one's backup.
+fn write(yaml: &Path, text: &str, force: bool) -> Result<Option<PathBuf>> {
+    let create = |path: &Path| -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    if !force || yaml.symlink_metadata().is_err() {
+        create(yaml).with_context(|| format!("could not write {}", yaml.display()))?;
+        return Ok(None);
+    }
+    let backup = backup_name(yaml);
+    std::fs::copy(yaml, &backup).with_context(|| format!("could not back up {}", yaml.display()))?;
+    let temporary = yaml.with_file_name(format!(".{YAML}.{}.tmp", std::process::id()));
+    create(&temporary)
+        .and_then(|()| std::fs::rename(&temporary, yaml))
+        .inspect_err(|_| {
+            // What is left of it has no meaning; the first error is the one to report.
+            let _ = std::fs::remove_file(&temporary);
+        })
+        .with_context(|| format!("could not replace {}", yaml.display()))?;
+    Ok(Some(backup))
+}
+
+/// A name beside the file that is not taken.
+fn backup_name(yaml: &Path) -> PathBuf {
+    let name = |n: u32| {
+        let end = if n == 1 { String::new() } else { format!("-{n}") };
+        yaml.with_file_name(format!("{YAML}.bak{end}"))
+    };
+    (1..u32::MAX).map(name).find(|path| path.symlink_metadata().is_err()).unwrap_or_else(|| name(u32::MAX))
+}
+
+fn report(out: &Out, proposal: &Proposal, text: &str, yaml: &Path, written: bool, backup: Option<&Path>) {
+    out.json(&json!({
+        "path": yaml,
+        "written": written,
+        "backup": backup,
+        "name": proposal.name,
+        "from": proposal.from,
+        "domains": proposal.domains,
+        "yaml": text,
+    }));
+}

@@ -1,0 +1,55 @@
+//! `policy:`, the node-wide rules.
+
+use comm_node_core::node::registry::{Pattern, Registry, Rule, Unbound};
+
+use super::domain::pattern;
+use super::reader::Reader;
+use super::yaml::Node;
+
+const KEYS: [&str; 7] =
+    ["unowned", "outside", "unbound", "lease_ttl", "leases_across_worktrees", "stop_gate", "protected"];
+const YES_NO: [(&str, bool); 2] = [("true", true), ("false", false)];
+const RULES: [(&str, Rule); 3] = [("deny", Rule::Deny), ("ask", Rule::Ask), ("allow", Rule::Allow)];
+const UNBOUND: [(&str, Unbound); 3] =
+    [("deny", Unbound::Deny), ("warn", Unbound::Warn), ("allow", Unbound::Allow)];
+
+/// Reads `policy:` into the registry.
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, registry: &mut Registry<'static>) {
+    let fields = reader.fields(node, "`policy`", &KEYS);
+    let policy = &mut registry.policy;
+    if let Some(rule) = fields.get("unowned").and_then(|n| reader.choice(n, "`unowned`", &RULES)) {
+        policy.unowned = rule;
+    }
+    if let Some(rule) = fields.get("outside").and_then(|n| reader.choice(n, "`outside`", &RULES)) {
+        policy.outside = rule;
+    }
+    if let Some(rule) = fields.get("unbound").and_then(|n| reader.choice(n, "`unbound`", &UNBOUND)) {
+        policy.unbound = rule;
+    }
+    if let Some(seconds) = fields.get("lease_ttl").and_then(|n| reader.duration(n, "`lease_ttl`")) {
+        policy.lease_ttl_s = seconds;
+    }
+    if let Some(node) = fields.get("leases_across_worktrees")
+        && let Some(yes) = reader.choice(node, "`leases_across_worktrees`", &YES_NO)
+    {
+        policy.leases_across_worktrees = yes;
+    }
+    if let Some(node) = fields.get("stop_gate") {
+        let commands = reader.texts(node, "`stop_gate`", "[\"cargo test -q\"]");
+        for (command, at) in &commands {
+            if command.trim().is_empty() {
+                reader.fault(at.clone(), "a command is empty", "write the command, or remove the item");
+            }
+        }
+        policy.stop_gate = commands.into_iter().map(|(command, _)| command).collect();
+    }
+    if let Some(node) = fields.get("protected") {
+        let fold = registry.fold_case;
+        for (raw, at) in reader.texts(node, "`protected`", "[\".env*\"]") {
+            let Some(glob) = pattern(reader, &raw, &at, fold) else { continue };
+            // As in .gitignore, a name alone is meant at every depth; here that is the safe reading.
+            let glob = if glob.contains('/') { glob } else { format!("**/{glob}") };
+            registry.protected.push(Pattern(glob.into(), reader.source.line(at.start)));
+        }
+    }
+}

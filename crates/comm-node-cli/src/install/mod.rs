@@ -1,0 +1,22 @@
+//! Installing comm-node into Claude Code, proving that it works, and taking it back.
+//!
+//! - [`wiring`] is the one table of which program answers which event;
+//! - [`layout`] says where the installer's own files are, [`lock`] keeps two installers apart;
+//! - [`programs`] copies the programs, [`link`] makes the command line reachable;
+//! - [`wire`] changes a settings file and writes down how, [`record`] is what was written down;
+//! - [`plugin`] is the other way in, by the client's plugin manager;
+//! - [`remove`] takes everything back;
+//! - [`doctor`] checks it all, with a call that must be denied;
+//! - [`preview`] shows what would be changed.
+
+pub mod doctor;
+pub mod layout;
+pub mod link;
+pub mod lock;
+pub mod plugin;
+pub mod preview;
+pub mod programs;
+pub mod record;
+pub mod remove;
+pub mod wire;
+pub mod wiring;

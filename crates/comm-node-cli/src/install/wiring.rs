@@ -1,0 +1,157 @@
+//! Which hook program answers which event: the one table that settings, plugin, doctor and tests
+//! are made from.
+
+use std::path::Path;
+
+use crate::settings::entry::{Group, Handler, Wanted};
+
+/// One entry in the client's hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wire {
+    /// The client's event.
+    pub event: &'static str,
+    /// The tools it is for, where the event has any.
+    pub matcher: Option<&'static str>,
+    /// The program, without `comm-node-`.
+    pub program: &'static str,
+    /// Seconds until the client gives up.
+    pub timeout: u32,
+    /// What the client does when the program is missing, hangs or dies: true blocks the call. Only
+    /// for the guard: a failing UserPromptSubmit must not swallow what a person typed.
+    pub blocks: bool,
+}
+
+/// The tools that edit files. Only names and `|`, so the client compares whole names.
+const EDITS: &str = "Edit|Write|NotebookEdit|MultiEdit";
+
+const fn wire(event: &'static str, program: &'static str) -> Wire {
+    Wire { event, matcher: None, program, timeout: 5, blocks: false }
+}
+
+/// Those, and Bash, whose commits free what they contain.
+const EDITS_AND_COMMITS: &str = "Edit|Write|NotebookEdit|MultiEdit|Bash";
+
+/// The table. The guard is not asked about Bash yet: shell commands come with a later release.
+pub const WIRES: &[Wire] = &[
+    wire("SessionStart", "session-start"),
+    wire("UserPromptSubmit", "user-prompt-submit"),
+    Wire { matcher: Some(EDITS), blocks: true, ..wire("PreToolUse", "pre-tool-use") },
+    Wire { matcher: Some("^mcp__"), blocks: true, ..wire("PreToolUse", "pre-tool-use") },
+    Wire { matcher: Some(EDITS_AND_COMMITS), ..wire("PostToolUse", "post-tool-use") },
+    Wire { matcher: Some(EDITS_AND_COMMITS), ..wire("PostToolUseFailure", "post-tool-use") },
+    // Comes after refused calls too, whose leases are given back.
+    Wire { matcher: Some(EDITS), ..wire("PostToolBatch", "post-tool-use") },
+    wire("SubagentStart", "subagent-start"),
+    wire("SubagentStop", "subagent-stop"),
+    wire("Stop", "stop"),
+    wire("PreCompact", "pre-compact"),
+    // Without `blocks`: after an uninstall the program is gone, and what it held back must go through.
+    wire("ConfigChange", "config-change"),
+    // The client gives all SessionEnd hooks together 1.5 seconds.
+    Wire { timeout: 1, ..wire("SessionEnd", "session-end") },
+];
+
+/// What the model may run without asking: commands that only read.
+pub const RULES: &[&str] = &[
+    "Bash(comm-node why:*)",
+    "Bash(comm-node show:*)",
+    "Bash(comm-node status:*)",
+    "Bash(comm-node sessions:*)",
+    "Bash(comm-node check:*)",
+];
+
+/// The command line's own program.
+pub const CLI: &str = "comm-node";
+
+/// The file names of all programs, the command line last.
+#[must_use]
+pub fn programs() -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for wire in WIRES {
+        let name = file_name(&format!("comm-node-{}", wire.program));
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.push(file_name(CLI));
+    names
+}
+
+/// A program's file name on this system.
+#[must_use]
+pub fn file_name(program: &str) -> String {
+    format!("{program}{}", std::env::consts::EXE_SUFFIX)
+}
+
+/// What a settings file must hold when the programs are in `bin`.
+#[must_use]
+pub fn wanted(bin: &Path) -> Wanted {
+    let command = |program: &str| bin.join(file_name(program)).to_string_lossy().into_owned();
+    Wanted { events: groups(command), rules: RULES.iter().map(|r| (*r).to_owned()).collect() }
+}
+
+fn groups(command: impl Fn(&str) -> String) -> Vec<(&'static str, Vec<Group>)> {
+    let mut events: Vec<(&'static str, Vec<Group>)> = Vec::new();
+    for wire in WIRES {
+        let handler = Handler {
+            r#type: "command",
+            command: command(&format!("comm-node-{}", wire.program)),
+            args: Vec::new(),
+            timeout: wire.timeout,
+            on_failure: wire.blocks.then_some("block"),
+        };
+        let group = Group { matcher: wire.matcher.map(str::to_owned), hooks: vec![handler] };
+        match events.iter_mut().find(|(event, _)| *event == wire.event) {
+            Some((_, groups)) => groups.push(group),
+            None => events.push((wire.event, vec![group])),
+        }
+    }
+    events
+}
+
+/// The plugin's `hooks/hooks.json`, whose copy in the repository is checked against this.
+///
+/// # Errors
+/// Never in practice: these values can always be written as JSON.
+pub fn plugin_hooks() -> serde_json::Result<String> {
+    let events = groups(|program| format!("${{CLAUDE_PLUGIN_ROOT}}/bin/{program}"));
+    let mut out = String::from("{\n  \"hooks\": {\n");
+    for (i, (event, groups)) in events.iter().enumerate() {
+        let body = serde_json::to_string_pretty(groups)?.replace('\n', "\n    ");
+        let comma = if i + 1 < events.len() { "," } else { "" };
+        out.push_str(&format!("    \"{event}\": {body}{comma}\n"));
+    }
+    out.push_str("  }\n}\n");
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plugin_in_the_repository_is_this_table() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugin/hooks/hooks.json");
+        let committed = std::fs::read_to_string(&here).unwrap_or_default();
+        let wanted = plugin_hooks().expect("writes");
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            std::fs::write(&here, &wanted).expect("writes");
+        } else {
+            assert_eq!(committed, wanted, "run the test with UPDATE_FIXTURES=1 to write the file anew");
+        }
+    }
+
+    #[test]
+    fn every_program_is_listed_once() {
+        let programs = programs();
+        assert_eq!(programs.len(), 11, "{programs:?}");
+        assert_eq!(programs.last().map(String::as_str), Some(file_name(CLI).as_str()));
+    }
+
+    #[test]
+    fn only_the_guard_blocks() {
+        for wire in WIRES {
+            assert_eq!(wire.blocks, wire.event == "PreToolUse", "{wire:?}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The comm-node command line.
+//!
+//! [`cli`] is the grammar, [`commands`] has one module per command, [`mod@env`] is the only place
+//! that looks at the environment, [`out`] the only one that prints. A command is a function from
+//! its arguments and the environment to an [`Outcome`].
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod env;
+pub mod here;
+pub mod install;
+mod leasing;
+pub mod out;
+pub mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// How a command ended, which is also its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what it was asked for: 0.
+    Done,
+    /// It refused, or a check failed: 1. (Usage errors are 2, from clap.)
+    Refused,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let env = env::Env::of_process();
+    let out = out::Out::of_process();
+    match cli.command.run(&env, &out) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Refused) => ExitCode::from(1),
+        Err(error) => {
+            out.error(&error);
+            ExitCode::from(1)
+        }
+    }
+}

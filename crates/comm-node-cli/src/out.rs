@@ -1,0 +1,122 @@
+//! Everything that is printed goes through here: results to stdout, the rest to stderr, colour
+//! only on a terminal and not with `NO_COLOR`, hidden characters made visible.
+
+use std::io::{IsTerminal, Write};
+
+use comm_node_core::text;
+use serde::Serialize;
+
+/// The two streams.
+#[derive(Clone, Copy, Debug)]
+pub struct Out {
+    /// Colour on stdout.
+    pub colour: bool,
+    /// Colour on stderr.
+    pub colour_err: bool,
+}
+
+/// A colour with a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Good.
+    Green,
+    /// Bad.
+    Red,
+    /// Worth a look.
+    Yellow,
+    /// A heading.
+    Bold,
+    /// Of less interest.
+    Dim,
+}
+
+impl Out {
+    /// The streams of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
+        Self {
+            colour: wanted && std::io::stdout().is_terminal(),
+            colour_err: wanted && std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Prints one line of result. A closed pipe is no fault of ours.
+    pub fn line(&self, text: impl AsRef<str>) {
+        let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
+    }
+
+    /// Prints `text` as it is, without a line break.
+    pub fn raw(&self, text: impl AsRef<[u8]>) {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(text.as_ref()).and_then(|()| stdout.flush());
+    }
+
+    /// Prints one line of remark.
+    pub fn note(&self, text: impl AsRef<str>) {
+        let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+    }
+
+    /// Prints a value as JSON.
+    pub fn json(&self, value: &impl Serialize) {
+        self.line(serde_json::to_string_pretty(value).unwrap_or_default());
+    }
+
+    /// Prints an error as *what happened: why; do this*.
+    pub fn error(&self, error: &anyhow::Error) {
+        let remedy =
+            error.chain().find_map(|e| e.downcast_ref::<comm_node_core::Error>()).map(|e| e.remedy());
+        let head = paint(self.colour_err, Ink::Red, "error");
+        let text = format!("{error:#}");
+        // Several lines are a picture of a fault, which was made safe where it was drawn.
+        let text = if text.contains('\n') { text.into() } else { text::one_line(&text, 2000) };
+        self.note(match remedy {
+            Some(remedy) => format!("{head}: {text}; {remedy}"),
+            None => format!("{head}: {text}"),
+        });
+    }
+
+    /// `text` in colour where stdout shows it.
+    #[must_use]
+    pub fn ink(&self, ink: Ink, text: &str) -> String {
+        paint(self.colour, ink, text)
+    }
+
+    /// `text` in colour where stderr shows it.
+    #[must_use]
+    pub fn ink_err(&self, ink: Ink, text: &str) -> String {
+        paint(self.colour_err, ink, text)
+    }
+
+    /// A table with aligned columns and a heading; `empty` where there are no rows.
+    pub fn table(&self, heading: &[&str], rows: &[Vec<String>], empty: &str) {
+        if rows.is_empty() {
+            self.line(empty);
+            return;
+        }
+        let mut table = comfy_table::Table::new();
+        table.load_preset(comfy_table::presets::NOTHING).set_header(heading);
+        for row in rows {
+            table.add_row(row.iter().map(|cell| text::one_line(cell, 200).into_owned()));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        self.line(table.trim_fmt());
+    }
+}
+
+fn paint(on: bool, ink: Ink, text: &str) -> String {
+    if !on {
+        return text.to_owned();
+    }
+    let code = match ink {
+        Ink::Green => "32",
+        Ink::Red => "31",
+        Ink::Yellow => "33",
+        Ink::Bold => "1",
+        Ink::Dim => "2",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}

@@ -1,0 +1,456 @@
+//! `registry.json`: `comm-node.yaml` compiled into what the hooks need.
+//!
+//! The command line writes it (it has the YAML parser), the hooks read it, and
+//! both use these types. Everything borrows from the file's text. Patterns are
+//! already normalised: relative to their tree, NFC, lower case where the file
+//! system folds case.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
+
+use crate::text::Text;
+
+/// The version of the format that this program reads and writes.
+pub const VERSION: u32 = 1;
+
+/// The compiled configuration of one node.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Registry<'a> {
+    /// The format's version, [`VERSION`].
+    pub version: u32,
+    /// Which `comm-node.yaml` this was compiled from.
+    pub source: SourceId,
+    /// Set while the present `comm-node.yaml` is broken; the rest is then the last good form.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault<'a>>,
+    /// The node's name.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// True where the file system takes `A` and `a` for the same name.
+    #[serde(default)]
+    pub fold_case: bool,
+    /// The directories whose paths this node judges: first the node's root, then each domain's
+    /// own repository, absolute and resolved.
+    #[serde(default, borrow)]
+    pub trees: Vec<Text<'a>>,
+    /// Node-wide rules.
+    #[serde(default)]
+    pub policy: Policy,
+    /// `policy.protected`, on top of what is always protected.
+    #[serde(default, borrow)]
+    pub protected: Vec<Pattern<'a>>,
+    /// MCP tools that write, with the input fields that hold the paths.
+    #[serde(default, borrow, skip_serializing_if = "Vec::is_empty")]
+    pub mcp_writes: Vec<McpWrite<'a>>,
+    /// The roles in force: the built-in ones with the node's changes applied.
+    #[serde(default, borrow)]
+    pub roles: Roles<'a>,
+    /// The domains, in the order of the file.
+    #[serde(default, borrow, deserialize_with = "roomy")]
+    pub domains: Vec<Domain<'a>>,
+}
+
+/// What identifies one state of a source file without reading it.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct SourceId {
+    /// Size in bytes.
+    pub size: u64,
+    /// Last modification, nanoseconds since 1970.
+    pub mtime_ns: u64,
+    /// Last change of the inode, nanoseconds since 1970; 0 where there is none.
+    pub ctime_ns: u64,
+    /// Inode number; 0 where there is none.
+    pub ino: u64,
+}
+
+/// Why the present `comm-node.yaml` could not be compiled.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Fault<'a> {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// The fault and its remedy in one line.
+    #[serde(borrow)]
+    pub message: Text<'a>,
+}
+
+/// A glob and the line of `comm-node.yaml` that it stands in, written `["src/**", 7]`.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Pattern<'a>(#[serde(borrow)] pub Text<'a>, pub u32);
+
+impl Pattern<'_> {
+    /// The glob.
+    #[must_use]
+    pub fn glob(&self) -> &str {
+        &self.0
+    }
+
+    /// The line in `comm-node.yaml`, 0 for a built-in pattern.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.1
+    }
+}
+
+/// Node-wide rules (`policy:` in `comm-node.yaml`).
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Policy {
+    /// Paths in the node that no domain owns.
+    pub unowned: Rule,
+    /// Paths outside the node.
+    pub outside: Rule,
+    /// Sessions bound to no domain.
+    pub unbound: Unbound,
+    /// How long a lease lasts without renewal, in seconds.
+    pub lease_ttl_s: u64,
+    /// Whether a path has one lease for all worktrees of its repository, or one in each.
+    pub leases_across_worktrees: bool,
+    /// Commands that must pass before an agent may stop with a task open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop_gate: Vec<String>,
+    /// Settings that only later releases act on, kept as they are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            unowned: Rule::Deny,
+            outside: Rule::Allow,
+            unbound: Unbound::Warn,
+            lease_ttl_s: 1800,
+            leases_across_worktrees: true,
+            stop_gate: Vec::new(),
+            other: BTreeMap::new(),
+        }
+    }
+}
+
+/// What happens to a write that a policy speaks about.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Refused.
+    Deny,
+    /// Put before the person.
+    Ask,
+    /// Let through.
+    Allow,
+}
+
+/// What happens to the writes of a session that is bound to no domain.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Unbound {
+    /// Refused.
+    Deny,
+    /// Let through, with a note to the agent.
+    Warn,
+    /// Let through.
+    Allow,
+}
+
+/// How a domain's rules are applied.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq, Hash)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A refusal stops the call.
+    #[default]
+    Enforce,
+    /// A refusal becomes a note; the call goes on.
+    Warn,
+    /// Nothing is judged.
+    Off,
+}
+
+/// A named part of the node.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Domain<'a> {
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// What it is for, in one line.
+    #[serde(default, borrow, skip_serializing_if = "str_is_empty")]
+    pub description: Text<'a>,
+    /// How its rules are applied.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The index in [`Registry::trees`] that its patterns are relative to.
+    #[serde(default)]
+    pub tree: usize,
+    /// What it may write.
+    #[serde(borrow, deserialize_with = "exact")]
+    pub scope: Vec<Pattern<'a>>,
+    /// What it may not write although `scope` matches.
+    #[serde(default, borrow, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Pattern<'a>>,
+    /// Directories (relative to the tree, no trailing slash) in which a new session is taken to
+    /// belong to this domain; `""` is the whole tree.
+    #[serde(default, borrow, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
+    pub home: Vec<Text<'a>>,
+    /// Live sessions at a time.
+    #[serde(default = "one")]
+    pub max_sessions: u32,
+    /// The role its main loop acts in, if one is set.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Text<'a>>,
+    /// What it publishes.
+    #[serde(default, borrow, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<Text<'a>>,
+    /// What it consumes: the other domain's name and the exports.
+    #[serde(default, borrow, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<(Text<'a>, Vec<Text<'a>>)>,
+    /// Fields that only later releases act on (`budget`, `allowed_imports` …), kept as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+/// A list that takes no more memory than its items. In a hook the pages that are touched are what
+/// reading costs, and most of these lists have one item.
+fn exact<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    let mut list = Vec::deserialize(d)?;
+    list.shrink_to_fit();
+    Ok(list)
+}
+
+/// A list that has room for many large items from the start, so that it is not copied while it
+/// grows; room that is not used is never touched.
+fn roomy<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    struct Visitor<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+        type Value = Vec<T>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::with_capacity(128);
+            while let Some(item) = items.next_element()? {
+                list.push(item);
+            }
+            Ok(list)
+        }
+    }
+    d.deserialize_seq(Visitor(PhantomData))
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn str_is_empty(text: &Text<'_>) -> bool {
+    text.is_empty()
+}
+
+/// The roles of a node, parsed when they are asked for: most calls are made by agents in none.
+#[derive(Clone, Debug)]
+pub enum Roles<'a> {
+    /// As they stand in the file.
+    Text(&'a RawValue),
+    /// As they were read from `comm-node.yaml`.
+    List(Vec<Role<'a>>),
+}
+
+impl<'a> Roles<'a> {
+    /// All of them.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn list(&self) -> Result<Vec<Role<'a>>, String> {
+        match self {
+            Self::Text(text) => serde_json::from_str(text.get()).map_err(|e| format!("its roles: {e}")),
+            Self::List(list) => Ok(list.clone()),
+        }
+    }
+}
+
+impl Default for Roles<'_> {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl PartialEq for Roles<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        matches!((self.list(), other.list()), (Ok(a), Ok(b)) if a == b)
+    }
+}
+
+impl Serialize for Roles<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(s),
+            Self::List(list) => list.serialize(s),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Roles<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(d).map(Self::Text)
+    }
+}
+
+/// A capability profile.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Role<'a> {
+    /// Its name, which is also the `agent_type` it is recognised by.
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// What an agent in it may write, besides being inside the domain's scope: nothing when
+    /// empty, everything with `**`.
+    #[serde(default, borrow)]
+    pub scope: Vec<Pattern<'a>>,
+    /// What it may not write although `scope` matches.
+    #[serde(default, borrow, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Pattern<'a>>,
+    /// The role that follows it in a pipeline.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Text<'a>>,
+    /// The model class or alias it runs on.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Text<'a>>,
+}
+
+/// An MCP tool that writes files.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct McpWrite<'a> {
+    /// The tool's name, a glob such as `mcp__fs__*`.
+    #[serde(borrow)]
+    pub tool: Text<'a>,
+    /// The fields of its input that hold a path or a list of paths.
+    #[serde(borrow)]
+    pub fields: Vec<Text<'a>>,
+}
+
+impl<'a> Registry<'a> {
+    /// The registry in `json`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the text.
+    pub fn parse(json: &'a str) -> Result<Self, String> {
+        let registry: Self = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        if registry.version != VERSION {
+            return Err(format!(
+                "it has format version {}, this comm-node reads {VERSION}",
+                registry.version
+            ));
+        }
+        if let Some(d) = registry.domains.iter().find(|d| d.tree >= registry.trees.len()) {
+            return Err(format!("domain {} names a tree that is not listed", d.name));
+        }
+        Ok(registry)
+    }
+
+    /// The registry as text: one line per domain, role and pattern list, so that it reads well.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        let mut out = String::from("{\n");
+        let fields = value.as_object().cloned().unwrap_or_default();
+        let last = fields.len().saturating_sub(1);
+        for (i, (key, field)) in fields.iter().enumerate() {
+            out.push_str(&format!(" {}: ", serde_json::Value::from(key.as_str())));
+            match field.as_array() {
+                Some(items) if items.len() > 1 => {
+                    out.push_str("[\n");
+                    for (j, item) in items.iter().enumerate() {
+                        out.push_str(&format!("  {item}{}\n", if j + 1 < items.len() { "," } else { "" }));
+                    }
+                    out.push_str(" ]");
+                }
+                _ => out.push_str(&field.to_string()),
+            }
+            out.push_str(if i < last { ",\n" } else { "\n" });
+        }
+        out.push_str("}\n");
+        out
+    }
+
+    /// The domain of that name.
+    #[must_use]
+    pub fn domain(&self, name: &str) -> Option<&Domain<'a>> {
+        self.domains.iter().find(|d| d.name.as_str() == name)
+    }
+
+    /// The role of that name; `agent_type` may carry a plugin's prefix (`comm-node:finder`).
+    ///
+    /// # Errors
+    /// What is wrong with the text of the roles.
+    pub fn role(&self, agent_type: &str) -> Result<Option<Role<'a>>, String> {
+        let name = agent_type.rsplit(':').next().unwrap_or(agent_type);
+        Ok(self.roles.list()?.into_iter().find(|r| r.name.as_str() == name))
+    }
+
+    /// The mode for failures that concern no single domain: the strictest of all.
+    #[must_use]
+    pub fn strictest_mode(&self) -> Mode {
+        let mut modes = self.domains.iter().map(|d| d.mode);
+        if self.domains.is_empty() || modes.clone().any(|m| m == Mode::Enforce) {
+            Mode::Enforce
+        } else if modes.any(|m| m == Mode::Warn) {
+            Mode::Warn
+        } else {
+            Mode::Off
+        }
+    }
+
+    /// The tree that `real` lies in and the path below it, longest tree first.
+    #[must_use]
+    pub fn tree_of<'p>(&self, real: &'p Path) -> Option<(usize, &'p Path)> {
+        self.trees
+            .iter()
+            .enumerate()
+            .filter_map(|(i, root)| Some((i, real.strip_prefix(root.as_str()).ok()?)))
+            .min_by_key(|(_, rest)| rest.as_os_str().len())
+    }
+}
+
+impl SourceId {
+    /// The identity of the file with this metadata.
+    #[must_use]
+    pub fn of(meta: &std::fs::Metadata) -> Self {
+        let mtime_ns = meta
+            .modified()
+            .ok()
+            .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+            .map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        #[cfg(unix)]
+        let (ctime_ns, ino) = {
+            use std::os::unix::fs::MetadataExt;
+            let ns = meta.ctime().wrapping_mul(1_000_000_000).wrapping_add(meta.ctime_nsec());
+            (ns.cast_unsigned(), meta.ino())
+        };
+        #[cfg(not(unix))]
+        let (ctime_ns, ino) = (0, 0);
+        Self { size: meta.len(), mtime_ns, ctime_ns, ino }
+    }
+}
+
+/// Where a node's files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The node's root: real, absolute.
+    pub root: PathBuf,
+}
+
+impl Layout {
+    /// `comm-node.yaml`.
+    #[must_use]
+    pub fn yaml(&self) -> PathBuf {
+        self.root.join(super::YAML)
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.root.join(super::STATE)
+    }
+}

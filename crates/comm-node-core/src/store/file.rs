@@ -1,0 +1,170 @@
+//! Reading and replacing one file, safely against what else may stand in its place.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::{Error, Result};
+
+/// The text of the regular file at `path`, `None` if there is none.
+///
+/// A symlink, a pipe or a device in its place is refused without blocking on it, and so is a file
+/// of more than `max` bytes or one that is not UTF-8.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Untrusted`] or [`Error::Damaged`].
+pub fn read(path: &Path, max: u64) -> Result<Option<String>> {
+    let Some(bytes) = read_bytes(path, max)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|e| Error::Damaged {
+        path: path.to_path_buf(),
+        why: format!("it is not UTF-8 text at byte {}", e.utf8_error().valid_up_to()),
+    })
+}
+
+/// The bytes of the regular file at `path`, `None` if there is none; as [`read`] but for UTF-8.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Untrusted`] or [`Error::Damaged`].
+pub fn read_bytes(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    let Some((mut file, len)) = open_sized(path)? else { return Ok(None) };
+    if len > max {
+        let why = format!("it has {len} bytes, more than the {max} that it could sensibly have");
+        return Err(Error::Damaged { path: path.to_path_buf(), why });
+    }
+    // One byte more than it has: a read that leaves it free has met the end, without a second one.
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0) + 1];
+    let mut filled = 0;
+    loop {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) => return Err(Error::io("read", path)(e)),
+        }
+        if filled < bytes.len() {
+            break;
+        }
+        if filled as u64 > max {
+            let why = format!("it grew beyond the {max} bytes that it could sensibly have");
+            return Err(Error::Damaged { path: path.to_path_buf(), why });
+        }
+        bytes.resize(filled * 2, 0);
+    }
+    bytes.truncate(filled);
+    Ok(Some(bytes))
+}
+
+/// Opens the regular file at `path` for reading, as [`open`] does, and says how long it is.
+#[cfg(unix)]
+fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::Errno;
+    // Not through the standard library, which sets a flag twice and looks at the file twice.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let fd = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(Errno::LOOP) => {
+            return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is a symbolic link" });
+        }
+        Err(e) => return Err(Error::io("open", path)(e.into())),
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(|e| Error::io("read", path)(e.into()))?;
+    if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+        return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is not a plain file" });
+    }
+    Ok(Some((File::from(fd), u64::try_from(stat.st_size).unwrap_or(0))))
+}
+
+#[cfg(not(unix))]
+fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
+    let Some(file) = open(path, OpenOptions::new().read(true))? else { return Ok(None) };
+    let len = file.metadata().map_err(Error::io("read", path))?.len();
+    Ok(Some((file, len)))
+}
+
+/// Opens the regular file at `path` without following a link and without blocking; `None` if
+/// there is none.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Untrusted`].
+pub fn open(path: &Path, how: &mut OpenOptions) -> Result<Option<File>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        how.custom_flags(flags.bits().cast_signed()).mode(0o600);
+    }
+    let file = match how.open(path) {
+        Ok(file) => file,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(_) if path.is_symlink() => {
+            return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is a symbolic link" });
+        }
+        Err(e) => return Err(Error::io("open", path)(e)),
+    };
+    if !file.metadata().map_err(Error::io("read", path))?.is_file() {
+        return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is not a plain file" });
+    }
+    Ok(Some(file))
+}
+
+/// How much a replaced file is worth if the power fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It can be made again: whole or old after a crash of the program, not flushed.
+    Rebuildable,
+    /// A person wrote it or it grants a right: flushed, and its directory too.
+    Flushed,
+}
+
+/// Puts `bytes` in the place of `path`: readers see the old file or the new one, never a part.
+///
+/// # Errors
+/// [`Error::Io`]; the old file is then untouched.
+pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    let temporary = path.with_file_name(name);
+    let written = write_new(&temporary, bytes, durability)
+        .and_then(|()| std::fs::rename(&temporary, path).map_err(Error::io("replace", path)));
+    if written.is_err() {
+        // What is left of it has no meaning; the first error is the one to report.
+        let _ = std::fs::remove_file(&temporary);
+    } else if durability == Durability::Flushed {
+        flush_directory(path)?;
+    }
+    written
+}
+
+fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    // A leftover of a process with the same id that died here.
+    if path.symlink_metadata().is_ok() {
+        std::fs::remove_file(path).map_err(Error::io("remove", path))?;
+    }
+    let mut how = OpenOptions::new();
+    how.write(true).create_new(true);
+    let mut file = open(path, &mut how)?
+        .ok_or_else(|| Error::io("create", path)(std::io::Error::from(ErrorKind::NotFound)))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    if durability == Durability::Flushed {
+        file.sync_all().map_err(Error::io("flush", path))?;
+    }
+    Ok(())
+}
+
+/// Makes a rename in the directory of `path` survive a power cut, where the system can.
+pub(super) fn flush_directory(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    if let Some(dir) = path.parent() {
+        File::open(dir).and_then(|d| d.sync_all()).map_err(Error::io("flush", dir))?;
+    }
+    // A directory can't be opened for that there.
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

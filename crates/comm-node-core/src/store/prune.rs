@@ -1,0 +1,174 @@
+//! What piles up in the state directory and may go.
+
+use std::path::{Path, PathBuf};
+
+use super::{Store, hidden};
+use crate::deadline::Deadline;
+use crate::{Error, Result, clock};
+
+/// An ended session that was silent for longer is not resumed.
+const ENDED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// How many rotated logs are kept.
+const LOGS: usize = 5;
+/// A temporary file lives for milliseconds; one this old is of a writer that died.
+const TEMPORARY_MS: u64 = 60 * 60 * 1000;
+
+/// Files that nobody needs any more, by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Records of ended sessions whose last sign of life is more than 30 days old.
+    pub ended: Vec<PathBuf>,
+    /// Rotated logs beyond the newest five.
+    pub logs: Vec<PathBuf>,
+    /// Temporary files of writers that died, older than an hour.
+    pub temporary: Vec<PathBuf>,
+}
+
+impl Leftovers {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.ended.len() + self.logs.len() + self.temporary.len()
+    }
+}
+
+impl Store {
+    /// What may go from the state directory at `now_ms`. Links are not followed.
+    #[must_use]
+    pub fn leftovers(&self, now_ms: u64) -> Leftovers {
+        let old = |modified: u64, limit: u64| now_ms.saturating_sub(modified) > limit;
+        let ended = plain_files(&self.dir, "sessions/ended")
+            .into_iter()
+            .filter(|(path, at)| {
+                path.extension().is_some_and(|e| e == "json") && !hidden(path) && old(*at, ENDED_MS)
+            })
+            .map(|(path, _)| path)
+            .collect();
+        let mut logs: Vec<((u64, u64), PathBuf)> = plain_files(&self.dir, "log")
+            .into_iter()
+            .filter_map(|(path, _)| Some((rotated(&path)?, path)))
+            .collect();
+        logs.sort();
+        logs.truncate(logs.len().saturating_sub(LOGS));
+        let temporary = ["", "sessions", "sessions/ended", "leases", "log"]
+            .into_iter()
+            .flat_map(|dir| plain_files(&self.dir, dir))
+            .filter(|(path, at)| {
+                hidden(path) && path.extension().is_some_and(|e| e == "tmp") && old(*at, TEMPORARY_MS)
+            })
+            .map(|(path, _)| path)
+            .collect();
+        Leftovers { ended, logs: logs.into_iter().map(|(_, path)| path).collect(), temporary }
+    }
+
+    /// Removes what may go, and says what went.
+    ///
+    /// # Errors
+    /// When a file can't be removed, or when the sessions' lock is not free in time.
+    pub fn prune(&self, now_ms: u64, deadline: Deadline) -> Result<Leftovers> {
+        if self.leftovers(now_ms).count() == 0 {
+            return Ok(Leftovers::default());
+        }
+        // A session that is just being resumed reads its ended record under this lock.
+        let _lock = self.lock("sessions", deadline)?;
+        let found = self.leftovers(now_ms);
+        for path in found.ended.iter().chain(&found.logs).chain(&found.temporary) {
+            match std::fs::remove_file(path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", path)(e));
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The plain files in `below` of `state`, each with its modification time, sorted; none where a
+/// part of that path is a link.
+fn plain_files(state: &Path, below: &str) -> Vec<(PathBuf, u64)> {
+    let is_dir = |dir: &Path| dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+    let mut dir = state.to_path_buf();
+    for part in below.split('/').filter(|part| !part.is_empty()) {
+        if !is_dir(&dir) {
+            return Vec::new();
+        }
+        dir.push(part);
+    }
+    if !is_dir(&dir) {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+    let mut files: Vec<(PathBuf, u64)> = entries
+        .filter_map(|entry| {
+            let path = entry.path();
+            let meta = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+            Some((path, clock::ms_of(meta.modified().ok()?)))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// When the log `events-<ms>-<pid>.jsonl` was rotated, and by whom.
+fn rotated(path: &Path) -> Option<(u64, u64)> {
+    let name = path.file_name()?.to_str()?;
+    let (ms, pid) = name.strip_prefix("events-")?.strip_suffix(".jsonl")?.split_once('-')?;
+    Some((ms.parse().ok()?, pid.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_old_goes() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::new(dir.path().join("state"));
+        let now = clock::now_ms();
+        let put = |path: &str, age_ms: u64| {
+            let path = store.dir().join(path);
+            std::fs::create_dir_all(path.parent().expect("parent")).expect("dirs");
+            std::fs::write(&path, "{}").expect("writes");
+            let file = std::fs::File::options().write(true).open(&path).expect("opens");
+            let time = std::time::UNIX_EPOCH + Duration::from_millis(now - age_ms);
+            file.set_modified(time).expect("time");
+        };
+        let day = 24 * 60 * 60 * 1000;
+        put("sessions/ended/old.json", 31 * day);
+        put("sessions/ended/new.json", 29 * day);
+        put("sessions/live.json", 99 * day);
+        put(".registry.json.1-0.tmp", day);
+        put("sessions/.s.json.1-0.tmp", day);
+        put("leases/.00.jsonl.1-0.tmp", 1000);
+        put("registry.json", 99 * day);
+        put("log/events.jsonl", 99 * day);
+        for at in [9, 10, 11, 100, 200, 300, 400] {
+            put(&format!("log/events-{at}-7.jsonl"), 99 * day);
+        }
+        let went = store.prune(now, Deadline::after(Duration::from_secs(5))).expect("prunes");
+        assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 2), "{went:?}");
+        assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
+        for kept in ["sessions/ended/new.json", "sessions/live.json", "registry.json", "log/events.jsonl"] {
+            assert!(store.dir().join(kept).is_file(), "{kept}");
+        }
+        assert!(store.dir().join("leases/.00.jsonl.1-0.tmp").is_file());
+        assert!(went.ended.iter().chain(&went.logs).chain(&went.temporary).all(|path| !path.exists()));
+        assert_eq!(store.leftovers(now).count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_not_followed() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let other = dir.path().join("other");
+        std::fs::create_dir_all(other.join("ended")).expect("dirs");
+        std::fs::write(other.join("ended/a.json"), "{}").expect("writes");
+        let state = dir.path().join("state");
+        std::fs::create_dir(&state).expect("makes");
+        std::os::unix::fs::symlink(&other, state.join("sessions")).expect("links");
+        assert_eq!(Store::new(state).leftovers(u64::MAX).count(), 0);
+    }
+}

@@ -1,0 +1,83 @@
+//! What goes to stdout: one JSON object or nothing.
+
+use std::io::Write;
+
+use serde_json::json;
+
+/// The most characters that one answer puts before the model; the client cuts at 10,000.
+pub const MAX_CONTEXT: usize = 8_000;
+
+/// A hook's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Not one byte: the client goes on as if there were no hook.
+    Silent,
+    /// The tool call is refused for this reason.
+    Deny(String),
+    /// A person is asked, and told this reason.
+    Ask(String),
+    /// The thing that happened (not a tool call) is held back for this reason.
+    Block(String),
+    /// The call or turn goes on, and the model is told this.
+    Context {
+        /// The event's name, which the client wants back.
+        event: &'static str,
+        /// The text.
+        text: String,
+    },
+    /// The call or turn goes on, and the person is told this.
+    Person(String),
+}
+
+impl Answer {
+    /// The answer as it stands on stdout.
+    #[must_use]
+    pub fn to_json(&self) -> Option<String> {
+        let decision = |kind: &str, reason: &str| {
+            json!({"hookSpecificOutput": {
+                "hookEventName": "PreToolUse",
+                "permissionDecision": kind,
+                "permissionDecisionReason": capped(reason),
+            }})
+        };
+        let value = match self {
+            Self::Silent => return None,
+            Self::Deny(reason) => decision("deny", reason),
+            Self::Ask(reason) => decision("ask", reason),
+            Self::Block(reason) => json!({"decision": "block", "reason": capped(reason)}),
+            Self::Context { event, text } => {
+                json!({"hookSpecificOutput": {"hookEventName": event, "additionalContext": capped(text)}})
+            }
+            Self::Person(text) => json!({"systemMessage": capped(text)}),
+        };
+        Some(value.to_string())
+    }
+
+    /// Writes the answer with one write. A closed pipe has no reader that could be told.
+    pub fn write(&self) {
+        if let Some(json) = self.to_json() {
+            let mut stdout = std::io::stdout().lock();
+            let _ = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
+        }
+    }
+}
+
+fn capped(text: &str) -> &str {
+    text.char_indices().nth(MAX_CONTEXT).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        assert_eq!(Answer::Silent.to_json(), None);
+        assert_eq!(
+            Answer::Deny("no\n\"x\"".into()).to_json().expect("some"),
+            r#"{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny","permissionDecisionReason":"no\n\"x\""}}"#
+        );
+        let long = Answer::Context { event: "Stop", text: "é".repeat(9_000) }.to_json().expect("some");
+        assert_eq!(long.chars().filter(|c| *c == 'é').count(), MAX_CONTEXT);
+    }
+}

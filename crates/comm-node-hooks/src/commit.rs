@@ -1,0 +1,291 @@
+//! What a commit frees: the leases of this session on the paths that it contains.
+//!
+//! A hook can't be told what a shell command did, or a person in a terminal, so the commits that the
+//! session's worktrees stand on are compared with those on record: after a shell command that may have
+//! made one, and where a turn begins and ends. This frees only what the session itself holds, so
+//! nothing is lost where a commit is overlooked: the leases then last until the session ends.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use comm_node_core::deadline::Deadline;
+use comm_node_core::lease::{Ask, tree_of};
+use comm_node_core::node::{Head, head, locate};
+use comm_node_core::session::{Session, SessionId};
+use comm_node_core::store::{Event, Release};
+use comm_node_core::{Error, Result};
+
+use crate::scene::{Scene, Surroundings};
+use crate::wire::{BashAnswer, Call};
+
+/// The most that git may say about one commit.
+const MAX_PATHS: u64 = 16 << 20;
+/// How long git may take to say it; where a turn begins or ends, all of the look.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// Puts on record where the session's worktree stands.
+pub fn note(session: &mut Session, call: &Call<'_>, around: &Surroundings) {
+    for head in heads(session, call, around) {
+        session.note_head(&head);
+    }
+}
+
+/// Puts on record where the agent's worktree stands, if it was never looked at: a subagent may have
+/// one of its own.
+///
+/// # Errors
+/// When the session's record can't be read or written.
+pub fn note_new(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+) -> Result<()> {
+    match here(call, around) {
+        Some(head) if before(session, &head).is_none() => {
+            put_on_record(scene, &session.session_id, &[head], deadline).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Frees what a shell command committed.
+///
+/// # Errors
+/// When the session's record or the lease table can't be read or written, or git can't be run.
+pub fn freed(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<()> {
+    // Whatever else moved a branch, nothing is freed by it.
+    if !call.tool_input.is_some_and(|input| input.get().contains("commit")) {
+        return Ok(());
+    }
+    let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(()) };
+    let id = SessionId::new(&call.session_id)?;
+    let Some(session) = scene.store.read_session(&id)? else { return Ok(()) };
+    compare(&scene, &session, call, around, deadline, false)
+}
+
+/// The look at the beginning and at the end of a turn: gives the session's heartbeat and frees what
+/// was committed meanwhile, by whomever. Returns the session's record, if there is one.
+///
+/// # Errors
+/// When the session's record or the lease table can't be read or written. That git can't be run or
+/// takes too long is none: nobody waits for this, and the leases last.
+pub fn at_turn(
+    scene: &Scene,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+) -> Result<Option<Session>> {
+    let id = SessionId::new(&call.session_id)?;
+    scene.store.heartbeat(&id);
+    let Some(session) = scene.store.read_session(&id)? else { return Ok(None) };
+    if !session.heads.is_empty() {
+        compare(scene, &session, call, around, deadline.at_most(PATIENCE), true)?;
+    }
+    Ok(Some(session))
+}
+
+/// Frees what differs between the commits on record and those of now. With `settled` only what the
+/// worktree has as the commit has it: a branch can also move by a checkout, a pull or a reset, and
+/// after a reset the session's work may still be there, uncommitted.
+fn compare(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+    settled: bool,
+) -> Result<()> {
+    let now = heads(session, call, around);
+    if now.iter().all(|h| before(session, h).is_some_and(|old| *old == h.commit)) {
+        return Ok(());
+    }
+    for (head, old) in put_on_record(scene, &session.session_id, &now, deadline)? {
+        let Some(range) = range(call, &head, old) else { continue };
+        let paths = if settled {
+            // Without git nothing is freed.
+            let Ok(paths) = unchanged_since(&head, &range, deadline) else { continue };
+            paths
+        } else {
+            changed(&head.top, &range, deadline)?
+        };
+        release(scene, session, call, &head, &paths, deadline)?;
+    }
+    Ok(())
+}
+
+/// Where the worktrees of the session stand now: that of its working directory, and those on record.
+fn heads(session: &Session, call: &Call<'_>, around: &Surroundings) -> Vec<Head> {
+    let here = here(call, around);
+    let known = session.heads.keys().map(Path::new).filter(|top| here.as_ref().is_none_or(|h| h.top != *top));
+    // One that is gone may have left another repository above it.
+    let known: Vec<Head> = known.filter_map(|top| head(top).filter(|h| h.top == top)).collect();
+    here.into_iter().chain(known).collect()
+}
+
+fn here(call: &Call<'_>, around: &Surroundings) -> Option<Head> {
+    let cwd = Path::new(&*call.cwd);
+    Some(cwd).filter(|d| d.is_absolute()).and_then(|d| around.real(d).ok()).and_then(|d| head(&d))
+}
+
+fn before<'s>(session: &'s Session, head: &Head) -> Option<&'s String> {
+    session.heads.get(&*head.top.to_string_lossy())
+}
+
+/// Puts `now` on record, and returns those that moved or are new, each with what was on record.
+fn put_on_record(
+    scene: &Scene,
+    id: &SessionId,
+    now: &[Head],
+    deadline: Deadline,
+) -> Result<Vec<(Head, Option<String>)>> {
+    let _lock = scene.store.lock("sessions", deadline.at_most(Duration::from_secs(1)))?;
+    // Another call of the session may have seen the same commit meanwhile.
+    let Some(mut session) = scene.store.read_session(id)? else { return Ok(Vec::new()) };
+    let old: Vec<_> = now.iter().map(|head| (head.clone(), session.note_head(head))).collect();
+    scene.store.write_session(&session)?;
+    Ok(old.into_iter().filter(|(head, old)| old.as_ref() != Some(&head.commit)).collect())
+}
+
+/// The commits to compare: the one before and the one now. Where none is on record the client may
+/// have seen that the present one was made by this call; it is then compared with its parent.
+fn range(call: &Call<'_>, head: &Head, old: Option<String>) -> Option<Vec<String>> {
+    if let Some(old) = old {
+        // It comes from a file, and must not be taken for an option.
+        return old.bytes().all(|b| b.is_ascii_hexdigit()).then(|| vec![old, head.commit.clone()]);
+    }
+    let answer: BashAnswer<'_> = serde_json::from_str(call.tool_response?.get()).ok()?;
+    let sha = answer.git_operation.commit.sha;
+    (sha.len() >= 7 && head.commit.starts_with(&*sha)).then(|| vec![head.commit.clone()])
+}
+
+/// The paths below `top` in which the commits of `range` differ, as git has them.
+fn changed(top: &Path, range: &[String], deadline: Deadline) -> Result<Vec<String>> {
+    git(top, &["diff-tree", "-r", "--root", "--no-commit-id"], range, deadline)
+}
+
+/// Those of them that the worktree has as the commit of now has them.
+fn unchanged_since(head: &Head, range: &[String], deadline: Deadline) -> Result<Vec<String>> {
+    let mut paths = changed(&head.top, range, deadline)?;
+    if paths.is_empty() {
+        return Ok(paths);
+    }
+    let now = std::slice::from_ref(&head.commit);
+    let differs = git(&head.top, &["diff-index", "--ignore-submodules"], now, deadline)?;
+    // What the commit and the index lack may still be there.
+    let gone =
+        git(&head.top, &["diff-tree", "-r", "--root", "--no-commit-id", "--diff-filter=D"], range, deadline)?;
+    paths.retain(|path| {
+        let left = || gone.contains(path) && head.top.join(path).symlink_metadata().is_ok();
+        !differs.contains(path) && !left()
+    });
+    Ok(paths)
+}
+
+/// The paths that git's plumbing command `what` names between `commits`.
+fn git(top: &Path, what: &[&str], commits: &[String], deadline: Deadline) -> Result<Vec<String>> {
+    let mut git = Command::new("git");
+    // Whoever started the client may have been inside another repository.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
+        git.env_remove(name);
+    }
+    let mut child = git
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        // Unlike `git diff` it heeds nobody's settings. Both names of a renamed file are wanted.
+        .args(["-c", "core.fsmonitor=false"])
+        .args(what)
+        .args(["-z", "--name-only", "--no-renames"])
+        .args(commits)
+        .arg("--")
+        .current_dir(top)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(Error::io("run git in", top))?;
+    let (sender, receiver) = mpsc::channel();
+    if let Some(pipe) = child.stdout.take() {
+        std::thread::spawn(move || {
+            let mut said = Vec::new();
+            let read = pipe.take(MAX_PATHS).read_to_end(&mut said);
+            let _ = sender.send(read.map(|_| said));
+        });
+    }
+    let said = receiver.recv_timeout(deadline.at_most(PATIENCE).left());
+    if said.is_err() {
+        let _ = child.kill();
+    }
+    let ended = child.wait().map_err(Error::io("wait for git in", top))?;
+    let failed = |why: String| Error::Io {
+        action: "compare commits in",
+        path: top.to_path_buf(),
+        source: std::io::Error::other(why),
+    };
+    let said = said.map_err(|_| failed("git took too long".into()))?.map_err(|e| failed(e.to_string()))?;
+    if !ended.success() {
+        return Err(failed(format!("git ended with {ended}")));
+    }
+    let paths = said.split(|&b| b == 0).filter(|p| !p.is_empty());
+    // A path that is not UTF-8 has no lease that could be found by it.
+    Ok(paths.filter_map(|p| String::from_utf8(p.to_vec()).ok()).collect())
+}
+
+fn release(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    head: &Head,
+    paths: &[String],
+    deadline: Deadline,
+) -> Result<()> {
+    let places: Vec<_> = paths.iter().map(|p| locate(&scene.registry, &head.top.join(p))).collect();
+    let keys: Vec<_> = places.iter().filter_map(|place| tree_of(&scene.registry, place)).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let asks: Vec<Ask<'_>> = keys.iter().map(|(tree, key)| Ask::key(tree, key)).collect();
+    let id = Some(session.session_id.clone());
+    for lease in scene.store.leases().release(&Release::Of(&id, &asks), deadline)? {
+        scene.store.log(&Event {
+            event: "lease_released",
+            session: session.session_id.as_str(),
+            agent: lease.holder.agent.as_deref().unwrap_or_default(),
+            domain: session.domain.as_deref().unwrap_or_default(),
+            call: &call.tool_use_id,
+            path: &lease.path,
+            rule: "committed",
+            note: &head.commit,
+            ..Event::default()
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_compared() {
+        let head = Head { top: "/n".into(), commit: format!("abcdef1{}", "0".repeat(33)) };
+        let range = |answer: &str, old: Option<&str>| {
+            let text = format!(r#"{{"tool_response":{answer}}}"#);
+            let call = Call::parse(&text).expect("valid");
+            range(&call, &head, old.map(str::to_owned))
+        };
+        let seen = r#"{"stdout":"x","gitOperation":{"commit":{"branch":"main","kind":"committed","sha":"abcdef1"}}}"#;
+        assert_eq!(range(seen, Some("0ad")), Some(vec!["0ad".into(), head.commit.clone()]));
+        assert_eq!(range(seen, None), Some(vec![head.commit.clone()]));
+        assert_eq!(range(seen, Some("--output=x")), None);
+        let other = r#"{"gitOperation":{"commit":{"sha":"1234567"}}}"#;
+        let short = r#"{"gitOperation":{"commit":{"sha":""}}}"#;
+        for answer in [other, short, "null", "{}", r#""text""#, "[]", r#"{"gitOperation":{"push":{}}}"#] {
+            assert_eq!(range(answer, None), None, "{answer}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! SessionEnd: the session's record moves to the ended ones, its domain has room again, and its
+//! leases are free.
+
+use comm_node_core::Result;
+use comm_node_core::deadline::Deadline;
+use comm_node_core::session::SessionId;
+use comm_node_core::store::Event;
+
+use crate::Hook;
+use crate::answer::Answer;
+use crate::lease;
+use crate::scene::{Scene, Surroundings};
+use crate::wire::Call;
+
+/// The hook program.
+pub const HOOK: Hook = Hook { program: "comm-node-session-end", gate: false, run };
+
+fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
+    let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
+    let id = SessionId::new(&call.session_id)?;
+    let Some(session) = scene.store.read_session(&id)? else { return Ok(Answer::Silent) };
+    // A session that another client resumed meanwhile has not ended. On `/clear` the successor has
+    // yet to read what a person bound this session to; it ends the record itself.
+    let mine = around.client.is_none_or(|pid| session.process.as_ref().is_none_or(|p| p.pid == pid));
+    if !mine {
+        return Ok(Answer::Silent);
+    }
+    if call.reason != "clear" {
+        scene.store.end_session(&id)?;
+        // Once the record says that the session ended, its leases count for nothing anyway.
+        lease::release_session(&scene, &session, deadline)?;
+    }
+    scene.store.log(&Event {
+        event: "ended",
+        session: id.as_str(),
+        domain: session.domain.as_deref().unwrap_or_default(),
+        note: &call.reason,
+        ..Event::default()
+    })?;
+    Ok(Answer::Silent)
+}

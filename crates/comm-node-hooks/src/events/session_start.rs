@@ -1,0 +1,119 @@
+//! SessionStart: registers and binds the session, and gives it its brief.
+
+use std::io::Write;
+use std::time::Duration;
+
+use comm_node_core::brief::{self, Brief};
+use comm_node_core::clock::Now;
+use comm_node_core::deadline::Deadline;
+use comm_node_core::guard::{self, Binding};
+use comm_node_core::lease::{Lease, counting, is_foreign};
+use comm_node_core::node::registry::Mode;
+use comm_node_core::session::Session;
+use comm_node_core::{Result, clock};
+
+use crate::Hook;
+use crate::answer::Answer;
+use crate::bind;
+use crate::scene::{Scene, Surroundings};
+use crate::wire::Call;
+
+/// The hook program.
+pub const HOOK: Hook = Hook { program: "comm-node-session-start", gate: false, run };
+
+/// Two starts of one session in the same client, with the same source and within this time, are
+/// one event that two installed copies of this hook answer.
+const SAME_EVENT_MS: u64 = 2_000;
+
+/// How long the lease table is read for the brief.
+const LISTING: Duration = Duration::from_millis(300);
+
+fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
+    let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
+    let mut session = bind::register(&scene, call, around, deadline)?;
+    if !claim(&scene, &mut session, call, around, deadline)? {
+        return Ok(Answer::Silent);
+    }
+    put_on_path(around);
+    let now = clock::now_ms();
+    let live: Vec<String> = scene
+        .store
+        .sessions()?
+        .into_iter()
+        .flatten()
+        .filter(|(s, heartbeat)| s.session_id != session.session_id && s.is_live(*heartbeat, now))
+        .filter_map(|(s, _)| s.domain)
+        .collect();
+    let binding = guard::binding(&scene.registry, &session);
+    let foreign = foreign(&scene, &session, binding, deadline);
+    let paused = scene.store.paused();
+    let text = brief::session(&Brief {
+        registry: &scene.registry,
+        binding,
+        live: &live,
+        foreign: &foreign,
+        paused: paused.as_ref(),
+        stale: scene.is_stale(),
+    });
+    Ok(Answer::Context { event: "SessionStart", text })
+}
+
+/// What others hold of the session's scope, as far as it can be read in a short time. What can't
+/// be read is the guard's to report, at the edit that it concerns.
+fn foreign(scene: &Scene, session: &Session, binding: Binding<'_>, deadline: Deadline) -> Vec<Lease> {
+    let Binding::Domain(domain) = binding else { return Vec::new() };
+    if domain.mode == Mode::Off {
+        return Vec::new();
+    }
+    let Ok((mut leases, _)) = scene.store.leases().list_until(Some(deadline.at_most(LISTING))) else {
+        return Vec::new();
+    };
+    leases.retain(|lease| is_foreign(lease, &session.session_id, &scene.registry, domain));
+    counting(leases, Now::read(), &|holder| scene.store.holder_liveness(holder))
+}
+
+/// True for the one of several hooks answering the same event that gives the brief.
+fn claim(
+    scene: &Scene,
+    session: &mut Session,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+) -> Result<bool> {
+    let event = format!("{} {}", call.source, around.client.unwrap_or_default());
+    let _lock = scene.store.lock("sessions", deadline)?;
+    let now = clock::now_ms();
+    if let Some(fresh) = scene.store.read_session(&session.session_id)? {
+        *session = fresh;
+    }
+    let told = session
+        .briefed
+        .as_ref()
+        .is_some_and(|(at, what)| *what == event && now.abs_diff(*at) < SAME_EVENT_MS);
+    if !told {
+        crate::commit::note(session, call, around);
+        session.briefed = Some((now, event));
+        scene.store.write_session(session)?;
+    }
+    Ok(!told)
+}
+
+/// Lets the session's shell commands find `comm-node`: adds this program's directory to the end of
+/// their `PATH`. Not being able to is no reason to go without a brief.
+fn put_on_path(around: &Surroundings) {
+    let Some(file) = &around.env_file else { return };
+    let Some(dir) = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.to_str()?.to_owned()))
+    else {
+        return;
+    };
+    if dir.contains('\'') {
+        return;
+    }
+    let line = format!("export PATH=\"$PATH\":'{dir}'\n");
+    if std::fs::read_to_string(file).is_ok_and(|text| text.contains(&line)) {
+        return;
+    }
+    if let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(file) {
+        let _ = file.write_all(line.as_bytes());
+    }
+}

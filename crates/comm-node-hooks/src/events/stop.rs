@@ -1,0 +1,25 @@
+//! Stop: the main loop ends its turn. Frees what was committed in it, and what its subagents held
+//! that ended unheard.
+
+use comm_node_core::Result;
+use comm_node_core::deadline::Deadline;
+
+use crate::Hook;
+use crate::answer::Answer;
+use crate::commit;
+use crate::lease;
+use crate::scene::{Scene, Surroundings};
+use crate::wire::Call;
+
+/// The hook program.
+pub const HOOK: Hook = Hook { program: "comm-node-stop", gate: false, run };
+
+fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
+    let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
+    if let Some(session) = commit::at_turn(&scene, call, around, deadline)?
+        && call.is_alone()
+    {
+        lease::release_subagents(&scene, &session, deadline)?;
+    }
+    Ok(Answer::Silent)
+}

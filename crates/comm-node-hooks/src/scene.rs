@@ -1,0 +1,271 @@
+//! Where a call takes place: its surroundings, its node, the node's rules.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use comm_node_core::deadline::Deadline;
+use comm_node_core::guard::{self, Binding, Outposts};
+use comm_node_core::node::registry::{Layout, Registry, Role, SourceId};
+use comm_node_core::node::{self, Place};
+use comm_node_core::path::Resolved;
+use comm_node_core::session::Session;
+use comm_node_core::store::Store;
+use comm_node_core::text::one_line;
+use comm_node_core::{Error, Result, path};
+
+use crate::failure;
+use crate::wire::Call;
+
+/// What the client puts around a hook besides its input. Read once, here.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// `CLAUDE_PROJECT_DIR`: where the session began.
+    pub project_dir: Option<PathBuf>,
+    /// The directory this program was started in.
+    pub cwd: Option<PathBuf>,
+    /// `CLAUDE_PID`: the client's process.
+    pub client: Option<u32>,
+    /// `COMM_NODE_DOMAIN`.
+    pub domain: Option<String>,
+    /// `CLAUDE_ENV_FILE`: a file whose shell lines later Bash calls begin with.
+    pub env_file: Option<PathBuf>,
+    /// Claude Code's configuration directory.
+    pub claude_dir: Option<PathBuf>,
+    /// True if this program runs as part of the plugin.
+    pub plugin: bool,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
+        let home =
+            || var("HOME").or_else(|| var("USERPROFILE")).map(|home| PathBuf::from(home).join(".claude"));
+        Self {
+            project_dir: var("CLAUDE_PROJECT_DIR").map(PathBuf::from),
+            cwd: std::env::current_dir().ok(),
+            client: var("CLAUDE_PID").and_then(|v| v.to_str()?.parse().ok()),
+            domain: var("COMM_NODE_DOMAIN").and_then(|v| v.into_string().ok()),
+            env_file: var("CLAUDE_ENV_FILE").map(PathBuf::from),
+            claude_dir: var("CLAUDE_CONFIG_DIR").map(PathBuf::from).or_else(home),
+            plugin: var("CLAUDE_PLUGIN_ROOT").is_some(),
+        }
+    }
+
+    /// `path` resolved. What the system itself says of this program's directory needs no look.
+    ///
+    /// # Errors
+    /// When its symbolic links can't be followed.
+    pub fn real(&self, path: &Path) -> Result<PathBuf> {
+        self.resolve(path).map(|resolved| resolved.real)
+    }
+
+    /// `path` resolved, with the links that it led through.
+    ///
+    /// # Errors
+    /// When its symbolic links can't be followed.
+    pub fn resolve(&self, path: &Path) -> Result<Resolved> {
+        match &self.cwd {
+            Some(cwd) if cwd.starts_with(path) => {
+                Ok(Resolved { real: path.to_path_buf(), links: Vec::new() })
+            }
+            Some(cwd) => path::resolve(cwd, path),
+            None => path::resolve(Path::new(""), path),
+        }
+    }
+
+    /// Where protected files of this session are besides their usual names in the node at `root`, as
+    /// far as it matters to a write to `place`.
+    #[must_use]
+    pub fn outposts(&self, root: &Path, place: &Place) -> Outposts {
+        let claude_dir = self.claude_dir.as_deref().and_then(|dir| self.real(dir).ok());
+        let programs = match place {
+            // The node's scopes say who writes there.
+            Place::Inside { .. } => None,
+            Place::Outside { .. } => {
+                std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf))
+            }
+        };
+        Outposts::find(root, claude_dir, programs)
+    }
+
+    /// The directory that the session began in, as far as it is known, resolved.
+    #[must_use]
+    pub fn start(&self, call: &Call<'_>) -> Option<PathBuf> {
+        let cwd = Path::new(&*call.cwd);
+        let dir = self.project_dir.as_deref().unwrap_or(cwd);
+        Some(dir).filter(|d| d.is_absolute()).and_then(|d| self.real(d).ok())
+    }
+
+    /// The directories that can say which node this is, first one first.
+    pub fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        [self.project_dir.clone(), self.cwd.clone()].into_iter().flatten().filter(|d| d.is_absolute())
+    }
+}
+
+/// A node as one call sees it.
+#[derive(Debug)]
+pub struct Scene {
+    /// Where the node's files are.
+    pub layout: Layout,
+    /// The node's state.
+    pub store: Store,
+    /// The node's rules. They borrow from text that lives until the process ends, which is soon.
+    pub registry: Registry<'static>,
+}
+
+impl Scene {
+    /// The node that the session belongs to: that of the directory it began in, which the agent
+    /// can't change, else that of its working directory. `None` where there is none.
+    ///
+    /// # Errors
+    /// When there is a node but its rules can't be read.
+    pub fn of_session(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Option<Self>> {
+        let project = around.project_dir.as_deref().filter(|d| d.is_absolute());
+        let cwd = Some(Path::new(&*call.cwd)).filter(|d| d.is_absolute() && Some(*d) != project);
+        let mut searched: Option<PathBuf> = None;
+        for dir in [project, cwd].into_iter().flatten() {
+            let dir = around.real(dir)?;
+            if let Some(layout) = node::find_from(&dir, searched.as_deref())? {
+                return Self::load(layout, deadline).map(Some);
+            }
+            searched.get_or_insert(dir);
+        }
+        Ok(None)
+    }
+
+    /// The node that the directory of `real` belongs to, `None` where there is none. `searched` is
+    /// a real directory from which upwards no node was found.
+    ///
+    /// # Errors
+    /// When there is a node but its rules can't be read.
+    pub fn of_path(real: &Path, searched: Option<&Path>, deadline: Deadline) -> Result<Option<Self>> {
+        let Some(layout) = node::find_from(real.parent().unwrap_or(real), searched)? else { return Ok(None) };
+        Self::load(layout, deadline).map(Some)
+    }
+
+    /// Reads the rules of a node, compiled anew first if `comm-node.yaml` changed since.
+    ///
+    /// What is stale after that could not be compiled, and the last good form stays in force, as it
+    /// does where the file is gone.
+    fn load(layout: Layout, deadline: Deadline) -> Result<Self> {
+        let store = Store::new(layout.state());
+        let source = source_id(&layout);
+        // A node that was moved is judged by where it is now.
+        let here = |r: &Registry<'_>| r.trees.first().is_some_and(|top| Path::new(&**top) == layout.root);
+        let fresh = read(&store).ok().flatten().filter(|r| Some(r.source) == source && here(r));
+        let registry = match fresh {
+            Some(registry) => registry,
+            None => {
+                let compiled = if source.is_some() { compile(&layout.root, deadline) } else { Ok(()) };
+                let root = layout.root.clone();
+                let why = || match source {
+                    Some(_) => Error::Config { root, why: "it was compiled for another place".into() },
+                    None => Error::Gone { root, rules: "its last rules were compiled for another place" },
+                };
+                read(&store)?.filter(here).ok_or_else(|| compiled.err().unwrap_or_else(why))?
+            }
+        };
+        failure::set_mode(registry.strictest_mode());
+        Ok(Self { layout, store, registry })
+    }
+
+    /// The roles of the agent that calls.
+    ///
+    /// # Errors
+    /// When the registry's roles are damaged.
+    pub fn roles<'s>(
+        &'s self,
+        binding: Binding<'s>,
+        session: &Session,
+        call: &Call<'_>,
+    ) -> Result<Vec<Role<'s>>> {
+        guard::roles(&self.registry, binding, session.agent.as_deref(), call.agent_type.as_deref())
+            .map_err(|why| Error::Damaged { path: self.store.registry_path(), why })
+    }
+
+    /// True if `comm-node.yaml` changed since it was last compiled, or is gone: the rules in force
+    /// are older.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        source_id(&self.layout) != Some(self.registry.source)
+    }
+}
+
+/// The compiled rules, `None` where there are none yet.
+fn read(store: &Store) -> Result<Option<Registry<'static>>> {
+    let Some(text) = store.read_registry()? else { return Ok(None) };
+    Registry::parse(text.leak()).map(Some).map_err(|why| Error::Damaged { path: store.registry_path(), why })
+}
+
+/// Which state of `comm-node.yaml` is there, `None` if there is none.
+fn source_id(layout: &Layout) -> Option<SourceId> {
+    std::fs::metadata(layout.yaml()).ok().filter(std::fs::Metadata::is_file).map(|meta| SourceId::of(&meta))
+}
+
+/// Has the command line beside this program compile the node's configuration. If that finds it
+/// faulty, the error is its own first line.
+fn compile(root: &Path, deadline: Deadline) -> Result<()> {
+    let failed = |why: String| Error::Compiler { root: root.to_path_buf(), why };
+    let exe =
+        std::env::current_exe().map_err(|e| failed(format!("this program's own place is not known: {e}")))?;
+    let program = exe.with_file_name(format!("comm-node{}", std::env::consts::EXE_SUFFIX));
+    let mut child = Command::new(&program)
+        .args(["compile", "--quiet", "--node"])
+        .arg(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| failed(format!("{} can't be run: {e}", program.display())))?;
+    let limit = deadline.at_most(Duration::from_millis(2_500));
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if limit.passed() => {
+                // Leave no child behind.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(failed("it took too long".into()));
+            }
+            Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+            Err(e) => return Err(failed(format!("the compiler can't be waited for: {e}"))),
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let mut said = Vec::new();
+    if let Some(pipe) = child.stderr.take() {
+        let _ = std::io::Read::read_to_end(&mut std::io::Read::take(pipe, 4096), &mut said);
+    }
+    let said = String::from_utf8_lossy(&said);
+    let first = said.lines().next().unwrap_or("no reason was given");
+    Err(Error::Config { root: root.to_path_buf(), why: one_line(bare(first, root), 500).into_owned() })
+}
+
+/// What the compiler said, without what [`Error::Config`] says around it once more.
+fn bare<'s>(said: &'s str, root: &Path) -> &'s str {
+    let around = Error::Config { root: root.to_path_buf(), why: String::new() };
+    let prefix = around.to_string();
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    let Some(said) = said.strip_prefix(&*one_line(&prefix, 2000)) else { return said };
+    said.strip_suffix(around.remedy()).and_then(|said| said.strip_suffix("; ")).unwrap_or(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compilers_words_are_not_said_twice() {
+        let root = Path::new("/shop");
+        let error = Error::Config { root: root.to_path_buf(), why: "line 3: no `scope`".into() };
+        assert_eq!(bare(&format!("error: {error}; {}", error.remedy()), root), "line 3: no `scope`");
+        assert_eq!(bare(&error.to_string(), root), "line 3: no `scope`");
+        assert_eq!(bare("error: could not read x; try", root), "could not read x; try");
+        assert_eq!(bare("comm-node.yaml:3:1: no", root), "comm-node.yaml:3:1: no");
+    }
+}
