@@ -1,0 +1,279 @@
+//! `init`: what it proposes for each kind of project, and that it overwrites nothing.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{GOOD, Node, text};
+
+/// The domains that `init` proposes for these files, each with its scope; the file that it writes
+/// must pass `check` without a warning.
+#[track_caller]
+fn proposed(files: &[(&str, &str)]) -> Vec<(String, Vec<String>)> {
+    let node = Node::bare(files);
+    let answer = node.json(&["init", "--yes", "--json"]);
+    assert_eq!(answer["written"], true, "{answer}");
+    let check = node.run(&["check"]);
+    assert!(
+        check.status.success() && !text(&check).contains("warning"),
+        "{}\n{}",
+        text(&check),
+        answer["yaml"]
+    );
+    assert!(node.registry_path().exists());
+    let strings = |value: &Value| -> Vec<String> {
+        value.as_array().unwrap().iter().map(|v| v.as_str().unwrap().to_owned()).collect()
+    };
+    answer["domains"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| (d["name"].as_str().unwrap().to_owned(), strings(&d["scope"])))
+        .collect()
+}
+
+#[track_caller]
+fn init(files: &[(&str, &str)], wanted: &[(&str, &[&str])]) {
+    let found = proposed(files);
+    let found: Vec<(&str, Vec<&str>)> =
+        found.iter().map(|(n, s)| (n.as_str(), s.iter().map(String::as_str).collect())).collect();
+    let wanted: Vec<(&str, Vec<&str>)> = wanted.iter().map(|(n, s)| (*n, s.to_vec())).collect();
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn init_cargo_workspace() {
+    init(
+        &[
+            (
+                "Cargo.toml",
+                "[package]\nname='x'\n[workspace]\nmembers = [\"crates/*\", 'tools/gen']\nexclude = [\"crates/old\"]\n",
+            ),
+            ("src/main.rs", ""),
+            ("docs/index.md", ""),
+            ("crates/api/Cargo.toml", ""),
+            ("crates/web/Cargo.toml", ""),
+            ("crates/old/Cargo.toml", ""),
+            ("crates/notes/readme.md", ""),
+            ("tools/gen/Cargo.toml", ""),
+            ("target/debug/Cargo.toml", ""),
+        ],
+        &[
+            ("api", &["crates/api/**"]),
+            ("web", &["crates/web/**"]),
+            ("gen", &["tools/gen/**"]),
+            ("docs", &["docs/**"]),
+            ("project", &["*", ".claude/**", "src/**"]),
+        ],
+    );
+}
+
+#[test]
+fn init_npm_pnpm_and_yarn_workspaces() {
+    let members =
+        [("packages/ui/package.json", "{}"), ("apps/ui/package.json", "{}"), ("apps/web/package.json", "{}")];
+    let wanted: &[(&str, &[&str])] = &[
+        ("ui", &["apps/ui/**"]),
+        ("web", &["apps/web/**"]),
+        ("packages-ui", &["packages/ui/**"]),
+        ("project", &["*", ".claude/**"]),
+    ];
+    for root in [
+        ("package.json", r#"{"workspaces": ["packages/*", "apps/*"]}"#),
+        ("package.json", r#"{"workspaces": {"packages": ["packages/*", "./apps/*/"]}}"#),
+        ("pnpm-workspace.yaml", "packages:\n  - 'packages/*'\n  - \"apps/**\"\n  - '!**/test/**'\n"),
+    ] {
+        let mut files =
+            vec![root, ("node_modules/x/package.json", "{}"), ("apps/web/test/package.json", "{}")];
+        if root.0 == "package.json" {
+            files.pop();
+        }
+        files.extend(members);
+        init(&files, wanted);
+    }
+}
+
+#[test]
+fn init_go_and_python_workspaces() {
+    init(
+        &[
+            ("go.work", "go 1.24\nuse (\n\t./gateway\n\t./billing\n)\n"),
+            ("gateway/go.mod", ""),
+            ("billing/go.mod", ""),
+        ],
+        &[("billing", &["billing/**"]), ("gateway", &["gateway/**"]), ("project", &["*", ".claude/**"])],
+    );
+    init(
+        &[
+            ("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"members/*\"]\n"),
+            ("members/a/pyproject.toml", ""),
+            ("members/b/pyproject.toml", ""),
+        ],
+        &[("a", &["members/a/**"]), ("b", &["members/b/**"]), ("project", &["*", ".claude/**"])],
+    );
+    init(
+        &[
+            (
+                "pyproject.toml",
+                "[tool.poetry.dependencies]\ncore = {path = \"../x\"}\nlib = {path = \"mylib\", develop = true}\n",
+            ),
+            ("mylib/pyproject.toml", ""),
+            ("packages/one/pyproject.toml", ""),
+        ],
+        &[("mylib", &["mylib/**"]), ("one", &["packages/one/**"]), ("project", &["*", ".claude/**"])],
+    );
+}
+
+#[test]
+fn init_nested_members_do_not_overlap() {
+    let found = proposed(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"a\", \"a/macros\"]\n"),
+        ("a/Cargo.toml", ""),
+        ("a/macros/Cargo.toml", ""),
+    ]);
+    assert_eq!(found[0], ("a".to_owned(), vec!["a/**".to_owned()]));
+    assert_eq!(found[1], ("macros".to_owned(), vec!["a/macros/**".to_owned()]));
+}
+
+#[test]
+fn init_many_members_become_few_domains() {
+    let mut files =
+        vec![("Cargo.toml".to_owned(), "[workspace]\nmembers = [\"crates/*\", \"apps/*\"]\n".to_owned())];
+    files.extend((0..30).map(|n| (format!("crates/c{n}/Cargo.toml"), String::new())));
+    files.extend((0..3).map(|n| (format!("apps/a{n}/Cargo.toml"), String::new())));
+    files.extend((0..9).map(|n| (format!("crates/c9/f{n}"), String::new())));
+    let files: Vec<(&str, &str)> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let found = proposed(&files);
+    assert_eq!(found.len(), 11, "{found:?}");
+    let (_, joined) = found.iter().find(|(name, _)| name == "crates").unwrap();
+    assert_eq!(joined.len(), 24);
+    assert!(joined.contains(&"crates/c0/**".to_owned()) && !joined.contains(&"crates/c9/**".to_owned()));
+    assert!(found.iter().any(|(name, _)| name == "c9"), "the largest stay alone");
+}
+
+#[test]
+fn init_codeowners() {
+    init(
+        &[
+            (
+                ".github/CODEOWNERS",
+                "* @org/everyone\n*.js @org/js\n/apps/web/ @org/web-team\n/apps/admin @org/web-team\nservices/ @api-team @bob\n/services/pay/ @org/pay\nnone/ @x\n",
+            ),
+            ("apps/web/x", ""),
+            ("apps/admin/x", ""),
+            ("services/x", ""),
+            ("services/pay/x", ""),
+            ("scripts/x", ""),
+        ],
+        &[
+            ("web", &["apps/admin/**", "apps/web/**"]),
+            ("api", &["services/**"]),
+            ("pay", &["services/pay/**"]),
+            ("project", &["*", ".claude/**", "scripts/**"]),
+        ],
+    );
+}
+
+#[test]
+fn init_top_level_directories() {
+    init(
+        &[
+            ("backend/main.py", ""),
+            ("frontend/x.ts", ""),
+            ("docs/a.md", ""),
+            (".hidden/x", ""),
+            ("vendor/x/y", ""),
+            ("README.md", ""),
+        ],
+        &[
+            ("backend", &["backend/**"]),
+            ("docs", &["docs/**"]),
+            ("frontend", &["frontend/**"]),
+            ("project", &["*", ".claude/**"]),
+        ],
+    );
+    // With a package in the root, its ordinary directories are no domains.
+    init(
+        &[("package.json", "{}"), ("src/x", ""), ("client/x", ""), ("server/x", "")],
+        &[
+            ("client", &["client/**"]),
+            ("server", &["server/**"]),
+            ("project", &["*", ".claude/**", "src/**"]),
+        ],
+    );
+}
+
+#[test]
+fn init_single_package() {
+    init(
+        &[("Cargo.toml", "[package]\nname='x'\n"), ("src/main.rs", ""), ("tests/x.rs", "")],
+        &[("app", &["**"])],
+    );
+    init(&[("go.mod", ""), ("cmd/x.go", ""), ("docs/x.md", "")], &[("app", &["**"]), ("docs", &["docs/**"])]);
+    init(&[], &[("app", &["**"])]);
+    init(&[("Cargo.toml", "not toml ["), ("package.json", "{"), ("src/x", "")], &[("app", &["**"])]);
+}
+
+#[cfg(unix)]
+#[test]
+fn init_takes_no_hostile_name_at_its_word() {
+    let found = proposed(&[
+        ("package.json", r#"{"workspaces": ["packages/*", "../../*", "/etc/*", "[", ""]}"#),
+        ("packages/a: {b}\n\"x'/package.json", "{}"),
+        ("packages/[x]*/package.json", "{}"),
+        ("packages/!y/package.json", "{}"),
+        ("packages/human/package.json", "{}"),
+        ("packages/\u{202e}evil\u{1b}[31m/package.json", "{}"),
+        ("packages/ spaces /package.json", "{}"),
+        ("packages/true/package.json", "{}"),
+        ("packages/7/package.json", "{}"),
+        ("packages/back\\slash/package.json", "{}"),
+    ]);
+    assert!(found.len() > 2, "{found:?}");
+}
+
+#[test]
+fn init_never_overwrites_without_force() {
+    let node = Node::bare(&[("comm-node.yaml", "# mine\n"), ("src/x", "")]);
+    let output = node.run(&["init", "--yes"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("--force"), "{}", text(&output));
+    assert_eq!(fs::read_to_string(node.yaml()).unwrap(), "# mine\n");
+    node.ok(&["init", "--yes", "--force", "--name", "mall: \"x\""]);
+    assert_eq!(fs::read_to_string(node.root.join("comm-node.yaml.bak")).unwrap(), "# mine\n");
+    assert!(node.registry_text().contains(r#""name": "mall: \"x\"""#));
+    node.ok(&["init", "--yes", "--force"]);
+    assert!(node.root.join("comm-node.yaml.bak-2").exists());
+}
+
+#[test]
+fn init_asks_nobody_who_is_not_there() {
+    let node = Node::bare(&[("src/x", "")]);
+    let output = node.run(&["init"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("--yes"), "{}", text(&output));
+    assert!(node.ok(&["init", "--dry-run"]).contains("version: 1"));
+    assert!(!node.yaml().exists());
+    fs::write(node.yaml(), GOOD).unwrap();
+    let inner = node.root.join("src");
+    let output = node.command(&["init", "--yes"]).current_dir(&inner).output().unwrap();
+    assert!(text(&output).contains("belongs to the node"), "{}", text(&output));
+}
+
+/// What agents write for themselves is someone's; what switches the guard is nobody's.
+#[test]
+fn init_gives_the_agents_own_files_to_someone() {
+    for files in [&[("api/a.rs", ""), ("web/b.js", "")][..], &[("src/main.rs", "")]] {
+        let node = Node::bare(files);
+        node.ok(&["init", "--yes"]);
+        for path in [".claude/skills/x/SKILL.md", ".claude/agent-memory/a/MEMORY.md", "CLAUDE.md"] {
+            let owner = &node.json(&["show", "--json", path]);
+            let said = owner.to_string();
+            assert!(said.contains("\"project\"") || said.contains("\"app\""), "{path}: {said}");
+        }
+    }
+    let node = Node::bare(&[("api/a.rs", ""), ("web/b.js", "")]);
+    let answer = node.json(&["init", "--yes", "--json"]);
+    let project = answer["domains"].as_array().unwrap().iter().find(|d| d["name"] == "project").unwrap();
+    assert_eq!(project["exclude"], serde_json::json!([".claude/settings*.json"]));
+}

@@ -1,0 +1,6 @@
+//! The command line and the hook programs, as a user and as the client see them.
+
+mod config;
+mod docs;
+mod hooks;
+mod install;
