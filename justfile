@@ -1,0 +1,48 @@
+# Everyday commands. Nothing here is needed: each is a line that can be typed.
+
+# What there is
+default:
+    @just --list --unsorted
+
+# Quick tests, without the client
+test *args:
+    cargo test --workspace --locked --lib --bins --test cli {{args}}
+
+# All tests, as the README says
+test-all:
+    tests/run.sh
+
+# What CI runs
+ci:
+    .ci/run
+
+# Format and lint
+lint:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# The documentation of the crates
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --open
+
+# Write expected output and the README's table of commands anew; read the difference before you commit it
+golden:
+    UPDATE_GOLDEN=1 cargo test --workspace --locked --test cli
+    git diff --stat
+
+# The hook programs' latency, each run paired with /bin/true
+bench:
+    cargo build --release --locked --no-default-features --bins --target {{arch()}}-unknown-linux-musl
+    cargo bench --locked --bench latency
+
+# Build and install into your own Claude Code
+install *args:
+    install/install.sh {{args}}
+
+# Make dist/comm-node-plugin/
+package:
+    install/package-plugin.sh
+
+# The long form of the lease test: 64 processes, 640,000 steps, kills and clock jumps; about ten minutes
+soak:
+    LEASE_PROCESSES=64 LEASE_STEPS=10000 cargo test --release --locked --test leases -- --nocapture
