@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::node::Head;
 use crate::node::registry::{Domain, Registry};
 use crate::process::{Liveness, ProcessId};
-use crate::{Error, Result, path, text};
+use crate::{Error, Result, text};
 
 /// A Claude Code session's id, known to be safe as a file name.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -248,12 +248,6 @@ fn domain_of_directory<'r, 'a>(registry: &'r Registry<'a>, dir: &Path) -> Option
 
 fn holds(home: &str, key: &str) -> bool {
     home.is_empty() || key.strip_prefix(home).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// `dir` resolved, or as it is where that fails.
-#[must_use]
-pub fn real_directory(dir: &Path) -> std::path::PathBuf {
-    path::real(dir).unwrap_or_else(|_| dir.to_path_buf())
 }
 
 #[cfg(test)]
