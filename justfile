@@ -46,3 +46,11 @@ package:
 # The long form of the lease test: 64 processes, 640,000 steps, kills and clock jumps; about ten minutes
 soak:
     LEASE_PROCESSES=64 LEASE_STEPS=10000 cargo test --release --locked --test leases -- --nocapture
+
+# Hostile shell commands for an hour (or as many seconds as you say), from a new seed each time
+fuzz seconds="3600":
+    SHELL_FUZZ_SECONDS={{seconds}} cargo test --release --locked --no-default-features --test shell fuzz -- --nocapture
+
+# Random shell commands, run by bash and held against what is said of them; give another seed for others
+differential cases="20000" seed="1":
+    SHELL_CASES={{cases}} SHELL_SEED={{seed}} cargo test --locked --no-default-features --test shell differential -- --nocapture

@@ -43,6 +43,23 @@ struct Case {
 const GUARD: &str = "comm-node-pre-tool-use";
 const DENY: Option<&str> = Some("\"permissionDecision\":\"deny\"");
 
+/// Everyday commands, all of them let through without a word.
+const SHELL: [(&str, &str); 10] = [
+    ("Bash, `ls -la`", "ls -la"),
+    ("Bash, `git status`", "git status"),
+    ("Bash, `cd … && cargo test … | tail`", "cd d0 && cargo test 2>&1 | tail -20"),
+    ("Bash, `cat > … <<EOF`", "cat > d0/src/x.rs <<'EOF'\nfn main() {\n    println!(\"x\");\n}\nEOF"),
+    ("Bash, `sed -i`", "sed -i 's/main/start/g' d0/src/a/b.rs"),
+    ("Bash, `grep -rn … | head`", "grep -rn --include='*.rs' 'fn main' d0 | head -20"),
+    ("Bash, `for … do … done`", "for f in d0/src/*.rs; do echo \"$f\"; wc -l \"$f\"; done"),
+    (
+        "Bash, `git add … && git commit`",
+        "git add d0/src/a/b.rs && git commit -m \"$(cat <<'EOF'\nfeat: a thing (and more)\n\nIt's done.\nEOF\n)\"",
+    ),
+    ("Bash, `python3 - <<EOF`", "python3 - <<'EOF'\nimport json\nprint(json.dumps({'a': [1, 2]}))\nEOF"),
+    ("Bash, `npx prettier --write`", "npx prettier --write d0/src"),
+];
+
 fn main() {
     let top = tempfile::tempdir().unwrap();
     let top = top.path().canonicalize().unwrap();
@@ -65,7 +82,13 @@ fn main() {
         Case { name, program: "comm-node-user-prompt-submit", input, cwd, expect: None, goal }
     };
     let own = "d0/src/a/b.rs";
-    let cases = [
+    let bash = |(name, command): (&'static str, &'static str)| {
+        // Each call has an id of its own: to replace its record would wait for the disk.
+        let root = five.clone();
+        let input = Box::new(move |n| bash_call("PreToolUse", &root, command, &format!("toolu_{n}")));
+        Case { name, program: GUARD, input, cwd: five.clone(), expect: None, goal: 0.60 }
+    };
+    let mut cases = vec![
         prompt("UserPromptSubmit, no node", &empty, 0.30),
         guard("PreToolUse, no node", &empty, "a/b.rs", None, 0.30),
         prompt("UserPromptSubmit, 5 domains, quiet", &five, 0.40),
@@ -90,6 +113,18 @@ fn main() {
             goal: 0.60,
         },
     ];
+    cases.extend(SHELL.map(bash));
+    cases.push(Case {
+        name: "PostToolUse, `ls`",
+        program: "comm-node-post-tool-use",
+        input: {
+            let input = bash_call("PostToolUse", &five, "ls -la", "toolu_2");
+            Box::new(move |_| input.clone())
+        },
+        cwd: five.clone(),
+        expect: None,
+        goal: 0.60,
+    });
     println!("{PAIRS} pairs per case; ratio to /bin/true started the same way in the same loop\n");
     println!("| case | median µs | /bin/true µs | ratio | p95 ratio | goal | |");
     println!("|---|---|---|---|---|---|---|");
@@ -116,6 +151,19 @@ fn main() {
         run_once(&bin.join("comm-node-user-prompt-submit"), &call("UserPromptSubmit", &five, ""), &five);
     println!("| quiet turn (UserPromptSubmit) | {0} | {0} | 0 |", quiet.len());
     at_once(&bin, &many);
+}
+
+/// A call of the Bash tool.
+fn bash_call(event: &str, root: &Path, command: &str, id: &str) -> String {
+    let command = serde_json::Value::from(command);
+    let answer = match event {
+        "PostToolUse" => r#","tool_response":{"stdout":"a\nb\n","stderr":"","interrupted":false}"#,
+        _ => "",
+    };
+    let more = format!(
+        r#","tool_name":"Bash","tool_input":{{"command":{command},"description":"x"}}{answer},"tool_use_id":"{id}""#
+    );
+    call(event, root, &more)
 }
 
 /// 64 hooks at once, each taking a lease of its own: how long the slowest wait.
@@ -229,6 +277,7 @@ fn node(root: &Path, domains: usize) -> PathBuf {
         policy: Policy::default(),
         protected: patterns(vec![".env*".into(), "**/secrets/**".into()]),
         mcp_writes: vec![],
+        shell: vec![],
         roles: Roles::List(comm_node_core::node::roles::builtin()),
         domains: (0..domains)
             .map(|i| Domain {

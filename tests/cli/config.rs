@@ -224,6 +224,8 @@ fn the_documented_example_is_without_fault_or_warning() {
     let registry = node.registry_text();
     let registry = Registry::parse(&registry).unwrap();
     assert_eq!(registry.mcp_writes[1].fields.len() + registry.mcp_writes[0].fields.len(), 3);
+    let rows: Vec<&str> = registry.shell.iter().map(|row| row.as_str()).collect();
+    assert_eq!(rows, ["mygen -o,--output=FILE ARG...", "our-lint if:--fix TREE?...=."]);
 }
 
 #[test]
@@ -246,6 +248,29 @@ fn paths_make_trees_homes_and_prefixes() {
 
 /// A file with one domain.
 const GOOD: &str = "version: 1\nname: shop\ndomains:\n  api: {scope: [\"api/**\"]}\n";
+
+#[test]
+fn rows_for_shell_commands_are_compiled_only_where_there_are_some() {
+    let node = Node::with(GOOD);
+    node.ok(&["compile"]);
+    assert!(!node.registry_text().contains("shell"));
+    assert!(Registry::parse(&node.registry_text()).unwrap().shell.is_empty());
+    let node = Node::with(format!("{GOOD}shell: {{commands: []}}\n"));
+    node.ok(&["compile"]);
+    assert!(!node.registry_text().contains("shell"));
+}
+
+#[test]
+fn the_documented_rows_are_rows() {
+    let docs = include_str!("../../docs/configuration.md");
+    let table = docs.split("| row | means |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(rows.len() > 5);
+    let list: String = rows.iter().map(|row| format!("    - \"{row}\"\n")).collect();
+    let node = Node::with(format!("{GOOD}shell:\n  commands:\n{list}"));
+    node.ok(&["check"]);
+}
 
 #[test]
 fn a_file_that_is_no_text_or_too_large_is_refused() {

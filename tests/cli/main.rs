@@ -2,5 +2,7 @@
 
 mod config;
 mod docs;
+mod explain;
 mod hooks;
 mod install;
+mod shell;

@@ -48,6 +48,11 @@ fn wait_for(flag: &Path) -> Turn {
     Turn::bash(format!("for i in $(seq 800); do [ -e {} ] && break; sleep 0.05; done", flag.display()))
 }
 
+/// A shell command by a program of which the guard can't know what it runs.
+fn unseen(command: &str) -> Turn {
+    crate::guard::unseen(&format!("os.system({command:?})"))
+}
+
 fn commit(rest: &str) -> Turn {
     Turn::bash(format!(
         "git -c user.name=T -c user.email=t@example.com -c commit.gpgsign=false commit {rest}"
@@ -446,7 +451,7 @@ fn a_commit_in_a_worktree_that_was_never_looked_at_frees_too() {
         let Some(first) = Client::guarded() else { return };
         let forget = "for f in .comm-node/sessions/*.json; do sed -i 's/\"heads\"/\"forgotten\"/' $f; done";
         let rest = if quiet { "-q -am x" } else { "-am x" };
-        let turns = [read(&node), edit(&node, "one"), Turn::bash(forget), commit(rest), Turn::hang()];
+        let turns = [read(&node), edit(&node, "one"), unseen(forget), commit(rest), Turn::hang()];
         let _running = start(&first, &node, FIRST, turns);
         let said = told(&first, 3);
         // Control: of a quiet commit the client says nothing, and without a record it is overlooked.
@@ -481,7 +486,7 @@ fn a_lease_table_that_is_unusable_refuses_and_says_what_to_do() {
             let turns = [
                 read(&node),
                 edit(&node, "one"),
-                Turn::bash(deed),
+                unseen(deed),
                 edit(&node, "two"),
                 wait_for(&flag),
                 edit(&node, "three"),
@@ -525,7 +530,7 @@ fn a_lease_table_that_is_deleted_is_made_anew() {
         read(&node),
         edit(&node, "one"),
         wait_for(&flags[0]),
-        Turn::bash("rm -r .comm-node/leases"),
+        unseen("rm -r .comm-node/leases"),
         edit(&node, "three"),
         Turn::hang(),
     ];

@@ -23,3 +23,4 @@ mod facts;
 mod guard;
 mod harness;
 mod leases;
+mod shell;

@@ -44,6 +44,8 @@ pub enum Command {
     Status(commands::status::Args),
     /// Explain what the guard would say to a write
     Why(commands::why::Args),
+    /// Say what a shell command would write, and what the guard would say to it
+    Explain(commands::explain::Args),
     /// Take a lease: keep paths from every other agent
     Lock(commands::lock::Args),
     /// Give leases back
@@ -83,6 +85,7 @@ impl Command {
             Self::Sessions(args) => commands::sessions::run(&args, env, out),
             Self::Status(args) => commands::status::run(&args, env, out),
             Self::Why(args) => commands::why::run(&args, env, out),
+            Self::Explain(args) => commands::explain::run(&args, env, out),
             Self::Lock(args) => commands::lock::run(&args, env, out),
             Self::Unlock(args) => commands::unlock::run(&args, env, out),
             Self::Locks(args) => commands::locks::run(&args, env, out),

@@ -12,6 +12,7 @@ pub mod config;
 pub mod env;
 pub mod here;
 pub mod install;
+mod judging;
 mod leasing;
 pub mod out;
 pub mod settings;

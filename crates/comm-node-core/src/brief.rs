@@ -66,7 +66,7 @@ pub fn session(brief: &Brief<'_>) -> String {
     }
     held(&mut out, brief.foreign);
     peers(&mut out, brief);
-    out.push_str("`comm-node why <path>` explains any path. Shell commands are not checked in this release; the same rules hold for them.");
+    out.push_str("`comm-node why <path>` explains any path. Shell commands are judged like edits; what a program changes unseen is looked at afterwards.");
     out
 }
 

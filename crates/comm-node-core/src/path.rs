@@ -5,8 +5,7 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
-
+use crate::nfc::{is_nfc, nfc};
 use crate::{Error, Result};
 
 /// How many symbolic links one path may lead through, as on Linux.
@@ -177,16 +176,13 @@ pub fn key(relative: &Path, fold: bool) -> String {
 /// `text` in NFC, and in lower case if `fold`.
 #[must_use]
 pub fn normal(text: &str, fold: bool) -> Cow<'_, str> {
-    let nfc: Cow<'_, str> = if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(text.nfc().collect())
-    };
-    if fold && nfc.chars().any(|c| !c.is_lowercase()) {
+    let composed: Cow<'_, str> = if is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(nfc(text)) };
+    if fold && composed.chars().any(|c| !c.is_lowercase()) {
         // Lower-casing can leave NFC (İ), so normalise once more.
-        Cow::Owned(nfc.to_lowercase().nfc().collect())
+        let lower = composed.to_lowercase();
+        Cow::Owned(if is_nfc(&lower) { lower } else { nfc(&lower) })
     } else {
-        nfc
+        composed
     }
 }
 

@@ -114,6 +114,10 @@ pub struct Session {
     /// top directory.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub heads: BTreeMap<String, String>,
+    /// Files that the agent was told a command of its removed, as long as they are missing: when they
+    /// went can't be seen, and so they would be told again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told_gone: Vec<String>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -124,6 +128,9 @@ pub const SILENT_MS: u64 = 30 * 60 * 1000;
 
 /// How many worktrees' commits are remembered: more than one session works in.
 const HEADS: usize = 64;
+
+/// How many missing files are remembered.
+const TOLD_GONE: usize = 500;
 
 /// How many noted writes are remembered: more than run at the same time.
 const NOTED_WRITES: usize = 16;
@@ -138,6 +145,16 @@ impl Session {
         self.noted_writes.drain(..spare);
         self.noted_writes.push(key.to_owned());
         true
+    }
+
+    /// Remembers that `missing` were told of; `is_missing` says of those told before whether they still are.
+    pub fn note_gone(&mut self, missing: &[String], is_missing: impl Fn(&str) -> bool) {
+        self.told_gone.retain(|path| is_missing(path));
+        for path in missing {
+            if self.told_gone.len() < TOLD_GONE && !self.told_gone.contains(path) {
+                self.told_gone.push(path.clone());
+            }
+        }
     }
 
     /// Remembers that the worktree of `head` stands there now, and returns where it stood before.
@@ -167,6 +184,7 @@ impl Session {
             noted: false,
             noted_writes: Vec::new(),
             heads: BTreeMap::new(),
+            told_gone: Vec::new(),
             other: BTreeMap::new(),
         }
     }
@@ -269,6 +287,15 @@ mod tests {
         assert!((0..40).all(|i| session.note_write(&i.to_string())));
         assert_eq!(session.noted_writes.len(), NOTED_WRITES);
         assert!(!session.note_write("39") && session.note_write("a"));
+    }
+
+    #[test]
+    fn what_is_missing_is_remembered_until_it_is_back() {
+        let mut session = Session::new(SessionId::new("s").expect("valid"));
+        session.note_gone(&["a".into(), "b".into(), "a".into()], |_| true);
+        assert_eq!(session.told_gone, ["a", "b"]);
+        session.note_gone(&["c".into()], |path| path != "a");
+        assert_eq!(session.told_gone, ["b", "c"]);
     }
 
     #[test]

@@ -5,10 +5,7 @@
 //! made one, and where a turn begins and ends. This frees only what the session itself holds, so
 //! nothing is lost where a commit is overlooked: the leases then last until the session ends.
 
-use std::io::Read;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comm_node_core::deadline::Deadline;
@@ -18,11 +15,10 @@ use comm_node_core::session::{Session, SessionId};
 use comm_node_core::store::{Event, Release};
 use comm_node_core::{Error, Result};
 
+use crate::git;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::{BashAnswer, Call};
 
-/// The most that git may say about one commit.
-const MAX_PATHS: u64 = 16 << 20;
 /// How long git may take to say it; where a turn begins or ends, all of the look.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
@@ -58,8 +54,7 @@ pub fn note_new(
 /// # Errors
 /// When the session's record or the lease table can't be read or written, or git can't be run.
 pub fn freed(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<()> {
-    // Whatever else moved a branch, nothing is freed by it.
-    if !call.tool_input.is_some_and(|input| input.get().contains("commit")) {
+    if !may_commit(call) {
         return Ok(());
     }
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(()) };
@@ -168,6 +163,29 @@ fn changed(top: &Path, range: &[String], deadline: Deadline) -> Result<Vec<Strin
     git(top, &["diff-tree", "-r", "--root", "--no-commit-id"], range, deadline)
 }
 
+/// The paths in what was committed since the session's worktree was last looked at, real, if this call may
+/// have done that.
+pub(crate) fn made(
+    session: &Session,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+) -> Vec<PathBuf> {
+    if !may_commit(call) {
+        return Vec::new();
+    }
+    let Some(head) = here(call, around) else { return Vec::new() };
+    let old = before(session, &head).filter(|old| **old != head.commit).cloned();
+    let Some(range) = range(call, &head, old) else { return Vec::new() };
+    let paths = changed(&head.top, &range, deadline).unwrap_or_default();
+    paths.iter().map(|path| head.top.join(path)).collect()
+}
+
+/// Whatever else moved a branch, nothing is freed by it.
+fn may_commit(call: &Call<'_>) -> bool {
+    call.tool_input.is_some_and(|input| input.get().contains("commit"))
+}
+
 /// Those of them that the worktree has as the commit of now has them.
 fn unchanged_since(head: &Head, range: &[String], deadline: Deadline) -> Result<Vec<String>> {
     let mut paths = changed(&head.top, range, deadline)?;
@@ -188,51 +206,21 @@ fn unchanged_since(head: &Head, range: &[String], deadline: Deadline) -> Result<
 
 /// The paths that git's plumbing command `what` names between `commits`.
 fn git(top: &Path, what: &[&str], commits: &[String], deadline: Deadline) -> Result<Vec<String>> {
-    let mut git = Command::new("git");
-    // Whoever started the client may have been inside another repository.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
-        git.env_remove(name);
-    }
-    let mut child = git
-        .env("GIT_NO_LAZY_FETCH", "1")
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        // Unlike `git diff` it heeds nobody's settings. Both names of a renamed file are wanted.
-        .args(["-c", "core.fsmonitor=false"])
-        .args(what)
-        .args(["-z", "--name-only", "--no-renames"])
-        .args(commits)
-        .arg("--")
-        .current_dir(top)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(Error::io("run git in", top))?;
-    let (sender, receiver) = mpsc::channel();
-    if let Some(pipe) = child.stdout.take() {
-        std::thread::spawn(move || {
-            let mut said = Vec::new();
-            let read = pipe.take(MAX_PATHS).read_to_end(&mut said);
-            let _ = sender.send(read.map(|_| said));
-        });
-    }
-    let said = receiver.recv_timeout(deadline.at_most(PATIENCE).left());
-    if said.is_err() {
-        let _ = child.kill();
-    }
-    let ended = child.wait().map_err(Error::io("wait for git in", top))?;
-    let failed = |why: String| Error::Io {
+    let mut args = what.to_vec();
+    // Unlike `git diff` it heeds nobody's settings. Both names of a renamed file are wanted.
+    args.extend(["-z", "--name-only", "--no-renames"]);
+    args.extend(commits.iter().map(String::as_str));
+    args.push("--");
+    let said = git::run(top, &args, None, deadline.at_most(PATIENCE))?;
+    let failed = |code| Error::Io {
         action: "compare commits in",
         path: top.to_path_buf(),
-        source: std::io::Error::other(why),
+        source: std::io::Error::other(format!("git ended with {code:?}")),
     };
-    let said = said.map_err(|_| failed("git took too long".into()))?.map_err(|e| failed(e.to_string()))?;
-    if !ended.success() {
-        return Err(failed(format!("git ended with {ended}")));
+    if said.code != Some(0) {
+        return Err(failed(said.code));
     }
-    let paths = said.split(|&b| b == 0).filter(|p| !p.is_empty());
-    // A path that is not UTF-8 has no lease that could be found by it.
-    Ok(paths.filter_map(|p| String::from_utf8(p.to_vec()).ok()).collect())
+    Ok(said.paths())
 }
 
 fn release(

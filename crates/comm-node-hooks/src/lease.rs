@@ -1,5 +1,7 @@
 //! Leases as hooks take and return them: between one call of a tool and the node's lease table.
 
+use std::borrow::Cow;
+
 use comm_node_core::Result;
 use comm_node_core::clock::Now;
 use comm_node_core::deadline::Deadline;
@@ -22,8 +24,8 @@ pub fn holder(session: &Session, call: &Call<'_>) -> Holder {
     }
 }
 
-/// Takes the lease on `place` for a write that is about to happen. What stands in the way is given
-/// back.
+/// Takes the leases on `places` for writes that are about to happen, all or none. What stands in the way
+/// is given back.
 ///
 /// # Errors
 /// When the table can't be read or written; the write must then not happen.
@@ -31,15 +33,16 @@ pub fn take(
     scene: &Scene,
     session: &Session,
     call: &Call<'_>,
-    place: &Place,
+    places: &[&Place],
     deadline: Deadline,
 ) -> Result<Option<Box<Conflict>>> {
-    with(scene, session, call, place, deadline, |asks, who| {
+    with(scene, session, call, places, deadline, |asks, who| {
         scene.store.leases().take(asks, &call.tool_use_id, scene.registry.policy.lease_ttl_s, who)
     })
 }
 
-/// Confirms the lease on `place` after the write happened. A conflict means that two have written.
+/// Confirms the leases on `places` after the writes happened, all or none. A conflict means that two have
+/// written.
 ///
 /// # Errors
 /// When the table can't be read or written.
@@ -47,15 +50,15 @@ pub fn confirm(
     scene: &Scene,
     session: &Session,
     call: &Call<'_>,
-    place: &Place,
+    places: &[&Place],
     deadline: Deadline,
 ) -> Result<Option<Box<Conflict>>> {
-    with(scene, session, call, place, deadline, |asks, who| {
+    with(scene, session, call, places, deadline, |asks, who| {
         scene.store.leases().written(asks, scene.registry.policy.lease_ttl_s, who)
     })
 }
 
-/// What another's lease keeps this agent from writing `place`, without taking anything.
+/// What another's lease keeps this agent from writing one of `places`, without taking anything.
 ///
 /// # Errors
 /// When the table can't be read.
@@ -63,15 +66,15 @@ pub fn look(
     scene: &Scene,
     session: &Session,
     call: &Call<'_>,
-    place: &Place,
+    places: &[&Place],
     deadline: Deadline,
 ) -> Result<Option<Box<Conflict>>> {
-    with(scene, session, call, place, deadline, |asks, who| {
+    with(scene, session, call, places, deadline, |asks, who| {
         Ok(scene.store.leases().conflict(asks, who)?.map_or(Outcome::Held, Outcome::Refused))
     })
 }
 
-/// Gives back what `tool_use` took provisionally on `place`, because the call failed or was refused.
+/// Gives back what `tool_use` took provisionally on `places`, because the call failed or was refused.
 ///
 /// # Errors
 /// When the table can't be read or written.
@@ -80,12 +83,15 @@ pub fn give_back(
     session: &Session,
     call: &Call<'_>,
     tool_use: &str,
-    place: &Place,
+    places: &[&Place],
     deadline: Deadline,
 ) -> Result<()> {
-    let Some((tree, key)) = tree_of(&scene.registry, place) else { return Ok(()) };
-    let holder = holder(session, call);
-    scene.store.leases().give_back(&[Ask::key(&tree, key)], tool_use, &holder, deadline).map(drop)
+    let keys = keys(scene, places);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let asks: Vec<Ask<'_>> = keys.iter().map(|(tree, key)| Ask::key(tree, key)).collect();
+    scene.store.leases().give_back(&asks, tool_use, &holder(session, call), deadline).map(drop)
 }
 
 /// Releases all leases of the subagent that makes this call.
@@ -133,18 +139,36 @@ fn with(
     scene: &Scene,
     session: &Session,
     call: &Call<'_>,
-    place: &Place,
+    places: &[&Place],
     deadline: Deadline,
     ask: impl FnOnce(&[Ask<'_>], &Asking<'_>) -> Result<Outcome>,
 ) -> Result<Option<Box<Conflict>>> {
-    let Some((tree, key)) = tree_of(&scene.registry, place).filter(|(_, key)| !is_working(key)) else {
+    let keys = keys(scene, places);
+    if keys.is_empty() {
         return Ok(None);
-    };
+    }
+    let asks: Vec<Ask<'_>> = keys.iter().map(|(tree, key)| Ask::key(tree, key)).collect();
     let holder = holder(session, call);
     let liveness = |other: &Holder| scene.store.holder_liveness(other);
     let who = Asking { holder: &holder, now: Now::read(), liveness: &liveness, deadline };
-    Ok(match ask(&[Ask::key(&tree, key)], &who)? {
+    Ok(match ask(&asks, &who)? {
         Outcome::Refused(conflict) => Some(conflict),
         Outcome::Held | Outcome::Taken(_) => None,
     })
+}
+
+/// The names that leases on `places` go by; there are none outside the node and on working files.
+fn keys<'p>(scene: &'p Scene, places: &[&'p Place]) -> Vec<(Cow<'p, str>, &'p str)> {
+    let key = |place: &&'p Place| tree_of(&scene.registry, place).filter(|(_, key)| !is_working(key));
+    places.iter().filter_map(key).collect()
+}
+
+/// Which of `places` a conflict is about.
+#[must_use]
+pub fn meant(scene: &Scene, places: &[&Place], conflict: &Conflict) -> usize {
+    let on = |place: &&Place| {
+        tree_of(&scene.registry, place)
+            .is_some_and(|(tree, key)| tree == conflict.lease.tree && key == conflict.path)
+    };
+    places.iter().position(on).unwrap_or(0)
 }

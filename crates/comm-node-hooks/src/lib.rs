@@ -7,14 +7,18 @@
 
 #![forbid(unsafe_code)]
 
+mod after;
 pub mod answer;
 pub mod bind;
 pub mod commit;
 pub mod events;
 pub mod failure;
+pub mod git;
 pub mod input;
+mod judge;
 pub mod lease;
 pub mod scene;
+mod shell;
 pub mod wire;
 
 use std::time::Duration;
@@ -25,6 +29,9 @@ use comm_node_core::deadline::Deadline;
 use answer::Answer;
 use scene::Surroundings;
 use wire::Call;
+
+#[doc(hidden)]
+pub use comm_node_start::no_unwinder;
 
 #[global_allocator]
 static ALLOCATOR: comm_node_start::Forward = comm_node_start::Forward;
@@ -51,6 +58,8 @@ pub struct Hook {
 #[macro_export]
 macro_rules! program {
     ($hook:expr) => {
+        $crate::no_unwinder!();
+
         #[cfg(target_env = "musl")]
         #[expect(unsafe_code, reason = "C calls it by this name, which no other function here has")]
         #[unsafe(no_mangle)]

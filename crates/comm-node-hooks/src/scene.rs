@@ -123,34 +123,35 @@ impl Scene {
     /// # Errors
     /// When there is a node but its rules can't be read.
     pub fn of_session(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Option<Self>> {
+        Self::place_of_session(call, around)?.map(|layout| Self::load(layout, deadline)).transpose()
+    }
+
+    /// Where the node that the session belongs to is; its rules are not read.
+    ///
+    /// # Errors
+    /// When it can't be told whether there is one.
+    pub fn place_of_session(call: &Call<'_>, around: &Surroundings) -> Result<Option<Layout>> {
         let project = around.project_dir.as_deref().filter(|d| d.is_absolute());
         let cwd = Some(Path::new(&*call.cwd)).filter(|d| d.is_absolute() && Some(*d) != project);
         let mut searched: Option<PathBuf> = None;
         for dir in [project, cwd].into_iter().flatten() {
             let dir = around.real(dir)?;
             if let Some(layout) = node::find_from(&dir, searched.as_deref())? {
-                return Self::load(layout, deadline).map(Some);
+                return Ok(Some(layout));
             }
             searched.get_or_insert(dir);
         }
         Ok(None)
     }
 
-    /// The node that the directory of `real` belongs to, `None` where there is none. `searched` is
-    /// a real directory from which upwards no node was found.
-    ///
-    /// # Errors
-    /// When there is a node but its rules can't be read.
-    pub fn of_path(real: &Path, searched: Option<&Path>, deadline: Deadline) -> Result<Option<Self>> {
-        let Some(layout) = node::find_from(real.parent().unwrap_or(real), searched)? else { return Ok(None) };
-        Self::load(layout, deadline).map(Some)
-    }
-
     /// Reads the rules of a node, compiled anew first if `comm-node.yaml` changed since.
     ///
     /// What is stale after that could not be compiled, and the last good form stays in force, as it
     /// does where the file is gone.
-    fn load(layout: Layout, deadline: Deadline) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When its rules can't be read.
+    pub fn load(layout: Layout, deadline: Deadline) -> Result<Self> {
         let store = Store::new(layout.state());
         let source = source_id(&layout);
         // A node that was moved is judged by where it is now.

@@ -5,6 +5,8 @@
 //! static block front to back and takes back only the last piece; what does not fit goes to the
 //! system's allocator. Memory safety rests on this file alone; nothing else in comm-node is unsafe.
 
+mod unwinder;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -10,6 +10,7 @@ mod paths;
 mod process;
 mod sessions;
 mod settings;
+mod shell;
 
 const SESSION: &str = "11111111-2222-4333-8444-555555555555";
 /// For things that take the client a fraction of a second.

@@ -96,7 +96,7 @@ fn the_brief_of_a_crowded_node_stays_below_the_cap() {
     let texts = messages.iter().map(crate::script::message_text);
     let text = texts.into_iter().find(|t| t.contains("comm-node: this session")).expect("the brief");
     let from = text.find("comm-node: this session").expect("it begins so");
-    let end = text.find("the same rules hold for them.").expect("it is whole, its last sentence included");
+    let end = text.find("is looked at afterwards.").expect("it is whole, its last sentence included");
     let brief = &text[from..end];
     assert!(brief.chars().count() < 8_000, "{}", brief.chars().count());
     assert!(brief.contains(" more"), "{brief}");

@@ -10,13 +10,13 @@ use super::{Played, Step, Who, play, shop};
 use crate::driver::Client;
 use crate::hook::Hooks;
 use crate::installed;
-use crate::settings::{Settings, WRITERS};
+use crate::settings::{GUARDED, Settings};
 
 /// The installer's own entry for the guard, with another program in it.
 fn entry(program: &Path) -> Value {
     let settings: Value = serde_json::from_str(&installed::in_settings().settings()).expect("JSON");
     let groups = settings["hooks"]["PreToolUse"].as_array().expect("the guard is wired");
-    let group = groups.iter().find(|g| g["matcher"] == WRITERS).expect("for the tools that edit");
+    let group = groups.iter().find(|g| g["matcher"] == GUARDED).expect("for the tools that write");
     let mut hook = group["hooks"][0].clone();
     assert_eq!(hook["onFailure"], "block");
     hook["command"] = json!(program);
@@ -29,7 +29,7 @@ fn with_guard(hook: Value, fault: &str) -> Option<(Step, Played)> {
     // The guard of these tests has no command line beside it that could do it.
     installed::person(node.root(), &["compile"]);
     let client = Client::start(crate::script::Script::default())?;
-    client.settings(&Settings::new().entry("PreToolUse", Some(WRITERS), hook));
+    client.settings(&Settings::new().entry("PreToolUse", Some(GUARDED), hook));
     let steps = [Step::write(&node, "services/api/a.txt")];
     let played = play(client, node.root(), Who::Main, &steps, |run| {
         run.env("COMM_NODE_DOMAIN", "backend").env("COMM_NODE_FAULT", fault)

@@ -214,6 +214,13 @@ fn wait_for(flag: &Path) -> Turn {
     Turn::bash(format!("for i in $(seq 600); do [ -e {} ] && break; sleep 0.05; done", flag.display()))
 }
 
+/// A Bash call of a program whose writes the guard can't know beforehand, for what a person or a script does meanwhile.
+pub(crate) fn unseen(python: &str) -> Turn {
+    Turn::bash(format!(
+        "python3 - <<'END'\nimport os\nconfig = os.environ['CLAUDE_CONFIG_DIR']\n{python}\nEND\n"
+    ))
+}
+
 /// Takes the steps in a session of `backend` in a node of `node("enforce")`, and as control in one of `node("off")`.
 fn guarded_and_not(
     who: Who,

@@ -5,10 +5,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Played, SOON, Step, Who, play, shop, yaml};
+use super::{Played, SOON, Step, Who, play, shop, unseen, yaml};
 use crate::driver::Client;
 use crate::installed::person;
-use crate::script::{Script, Turn};
+use crate::script::Script;
 use crate::support::node::Node;
 
 const FOREIGN: &[&str] = &[super::REFUSED, "it belongs to domain frontend"];
@@ -61,7 +61,7 @@ fn a_changed_yaml_holds_at_once() {
     node.write("swapped", &swapped);
     let steps = [
         Step::write(&node, "apps/web/a.txt").refused(FOREIGN),
-        Step::first(Turn::bash(format!("cp {} {}", node.text("swapped"), node.text("comm-node.yaml")))),
+        Step::first(unseen("import shutil; shutil.copy('swapped', 'comm-node.yaml')")),
         Step::write(&node, "apps/web/b.txt"),
         Step::write(&node, "services/api/b.txt").refused(&[super::REFUSED, "it belongs to domain frontend"]),
     ];
@@ -194,7 +194,7 @@ fn a_refusal_does_not_depend_on_the_log() {
     let Some(client) = Client::guarded() else { return };
     let steps = [
         Step::write(&node, "services/api/a.txt"),
-        Step::first(Turn::bash(format!("rm -r {0} && echo x > {0}", node.text(".comm-node/log")))),
+        Step::first(unseen("import shutil; shutil.rmtree('.comm-node/log'); open('.comm-node/log', 'w')")),
         Step::write(&node, "apps/web/a.txt").refused(FOREIGN),
     ];
     client.server.script(Script::default());

@@ -1,19 +1,28 @@
-//! Ways to switch the guard off under a running session. The client takes changed settings over within seconds; what a
-//! shell command can do to them is not the guard's to refuse yet, but its effect is held back.
+//! Ways to switch the guard off under a running session. The client takes changed settings over within seconds; a command
+//! that names them is refused, and what a program does to them unseen has its effect held back.
 
 use std::fs;
 
 use serde_json::Value;
 
-use super::{Step, Who, play, shop};
+use super::{Step, Who, play, shop, unseen};
 use crate::driver::Client;
 use crate::installed::in_settings;
 use crate::script::Turn;
 use crate::support::node::Node;
 
 /// Longer than the client waits for a settings file to settle.
-const SETTLE: &str = "sleep 2.5";
+const SETTLE: &str = "import time; time.sleep(2.5)";
+const DISABLE: &str = r#"open('.claude/settings.local.json', 'w').write('{"disableAllHooks":true}')"#;
+const FORGET: &str = "open(config + '/settings.json', 'w').write('{}')";
 const FOREIGN: &[&str] = &[super::REFUSED, "it belongs to domain frontend"];
+
+/// Python that puts `expression` of the `text` of the user's settings in their place.
+fn rewrite(expression: &str) -> String {
+    format!(
+        "text = open(config + '/settings.json').read()\nopen(config + '/settings.json', 'w').write({expression})"
+    )
+}
 
 /// The installer's settings, or the plugin's hooks, without the hook for `ConfigChange`.
 fn without_config_change(settings: &str) -> String {
@@ -22,9 +31,9 @@ fn without_config_change(settings: &str) -> String {
     settings.to_string()
 }
 
-/// The model runs `command` and then tries what is not its own: refused as installed, done without our `ConfigChange`.
-/// `$CLAUDE_CONFIG_DIR` is where the user's settings are.
-fn held_back(command: &str) {
+/// The model runs `python` and then tries what is not its own: refused as installed, done without our `ConfigChange`.
+/// `config` is where the user's settings are.
+fn held_back(python: &str) {
     for installed in [true, false] {
         let node = shop("enforce", "").file(".claude/x", "").build();
         let Some(client) = Client::guarded() else { return };
@@ -36,11 +45,11 @@ fn held_back(command: &str) {
         let before = Step::write(&node, "apps/web/before.txt").refused(FOREIGN);
         let after = Step::write(&node, "apps/web/after.txt");
         let after = if installed { after.refused(FOREIGN) } else { after };
-        let steps = [before, Step::first(Turn::bash(format!("{command}; {SETTLE}"))), after];
+        let steps = [before, Step::first(unseen(&format!("{python}\n{SETTLE}"))), after];
         let played =
             play(client, node.root(), Who::Main, &steps, |run| run.env("COMM_NODE_DOMAIN", "backend"));
         played.assert_guarded(&steps);
-        assert_eq!(log_says_held(&node), installed, "{command}");
+        assert_eq!(log_says_held(&node), installed, "{python}");
     }
 }
 
@@ -50,22 +59,22 @@ fn log_says_held(node: &Node) -> bool {
 
 #[test]
 fn hooks_that_are_switched_off_stay_on() {
-    held_back("echo '{\"disableAllHooks\":true}' > .claude/settings.local.json");
+    held_back(DISABLE);
 }
 
 #[test]
 fn settings_that_are_emptied_stay_in_force() {
-    held_back("echo '{}' > $CLAUDE_CONFIG_DIR/settings.json");
+    held_back(FORGET);
 }
 
 #[test]
 fn settings_that_are_removed_stay_in_force() {
-    held_back("rm $CLAUDE_CONFIG_DIR/settings.json");
+    held_back("os.remove(config + '/settings.json')");
 }
 
 #[test]
 fn a_guard_that_is_wired_for_less_stays_wired() {
-    held_back("sed -i 's/Edit|Write|NotebookEdit|MultiEdit/Edit/g' $CLAUDE_CONFIG_DIR/settings.json");
+    held_back(&rewrite("text.replace('Edit|Write|NotebookEdit|MultiEdit', 'Edit')"));
 }
 
 /// What changes nothing about the guard is the person's business.
@@ -73,9 +82,9 @@ fn a_guard_that_is_wired_for_less_stays_wired() {
 fn other_changes_go_through() {
     let node = shop("enforce", "").build();
     let Some(client) = Client::guarded() else { return };
-    let change = "sed -i '1s/{/{\"env\":{\"COLOUR\":\"green\"},/' $CLAUDE_CONFIG_DIR/settings.json";
+    let change = rewrite("text.replace('{', '{\"env\":{\"COLOUR\":\"green\"},', 1)");
     let steps = [
-        Step::first(Turn::bash(format!("{change}; {SETTLE}"))),
+        Step::first(unseen(&format!("{change}\n{SETTLE}"))),
         Step::first(Turn::bash("echo the colour is $COLOUR")),
         Step::write(&node, "apps/web/after.txt").refused(FOREIGN),
     ];
@@ -89,10 +98,8 @@ fn other_changes_go_through() {
 /// nothing to a session that runs.
 #[test]
 fn a_plugin_that_is_switched_off_stays_on() {
-    let disable = "echo '{\"disableAllHooks\":true}' > .claude/settings.local.json";
-    let forget = "echo '{}' > $CLAUDE_CONFIG_DIR/settings.json";
-    for (command, installed, guarded) in
-        [(disable, true, true), (disable, false, false), (forget, false, true)]
+    for (python, installed, guarded) in
+        [(DISABLE, true, true), (DISABLE, false, false), (FORGET, false, true)]
     {
         let node = shop("enforce", "").file(".claude/x", "").build();
         let Some(client) = Client::start(crate::script::Script::default()) else { return };
@@ -105,13 +112,13 @@ fn a_plugin_that_is_switched_off_stays_on() {
         let after = Step::write(&node, "apps/web/after.txt");
         let steps = [
             Step::write(&node, "apps/web/before.txt").refused(FOREIGN),
-            Step::first(Turn::bash(format!("{command}; {SETTLE}"))),
+            Step::first(unseen(&format!("{python}\n{SETTLE}"))),
             if guarded { after.refused(FOREIGN) } else { after },
         ];
         let played =
             play(client, node.root(), Who::Main, &steps, |run| run.env("COMM_NODE_DOMAIN", "backend"));
         played.assert_guarded(&steps);
-        assert_eq!(log_says_held(&node), installed, "{command}");
+        assert_eq!(log_says_held(&node), installed, "{python}");
     }
 }
 
@@ -121,16 +128,25 @@ fn uninstalling_is_not_held_back() {
     let node = shop("enforce", "").build();
     let Some(client) = Client::start(crate::script::Script::default()) else { return };
     client.install_own(&[]);
-    let flag = client.home().join("flag");
+    let [begun, flag] = ["begun", "flag"].map(|name| client.home().join(name));
     let steps = [
         Step::write(&node, "apps/web/before.txt").refused(FOREIGN),
-        Step::first(super::wait_for(&flag)),
-        Step::first(Turn::bash(SETTLE)),
+        // Until the client has taken the settings over no call begins, for the program is gone: so the wait is in one
+        // that has begun before.
+        Step::first(Turn::bash(format!(
+            "touch {}; until [ -e {} ]; do sleep 0.05; done; sleep 2.5",
+            begun.display(),
+            flag.display()
+        ))),
         Step::write(&node, "apps/web/after.txt"),
     ];
     client.server.script(crate::script::Script::new(steps.iter().map(|s| s.turn.clone())));
     let run = client.headless(node.root(), "go").env("COMM_NODE_DOMAIN", "backend").spawn();
-    client.server.wait_for("the first refusal", super::SOON, |r| r.len() >= 2);
+    let late = std::time::Instant::now() + super::SOON;
+    while !begun.exists() {
+        assert!(std::time::Instant::now() < late, "the wait never began");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     let output = client.person(client.home(), &["uninstall"]);
     assert!(output.status.success(), "{}", crate::installed::all(&output));
     fs::write(&flag, "").expect("could not write the flag");

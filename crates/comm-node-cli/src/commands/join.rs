@@ -100,7 +100,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
 }
 
 /// The domain of that name, or an error that names the nearest one.
-pub(super) fn domain<'r, 'a>(registry: &'r Registry<'a>, name: &str) -> Result<&'r Domain<'a>> {
+pub(crate) fn domain<'r, 'a>(registry: &'r Registry<'a>, name: &str) -> Result<&'r Domain<'a>> {
     registry.domain(name).with_context(|| {
         let best = registry.domains.iter().max_by(|a, b| {
             strsim::jaro_winkler(&a.name, name).total_cmp(&strsim::jaro_winkler(&b.name, name))

@@ -18,7 +18,7 @@ use crate::out::Out;
 use crate::{Outcome, config};
 
 /// How long the table's own lock is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a lease that another holds is asked for again.
 const PAUSE: Duration = Duration::from_millis(250);
 

@@ -4,6 +4,7 @@ pub mod check;
 pub mod compile;
 pub mod completions;
 pub mod doctor;
+pub mod explain;
 pub mod init;
 pub mod install;
 pub mod join;

@@ -9,7 +9,7 @@ use super::domain::{self, Marks};
 use super::fault::{Issue, Level, Source, quoted};
 use super::reader::Reader;
 use super::yaml::{Node, Value};
-use super::{policy, role, yaml};
+use super::{policy, role, shell, yaml};
 
 /// What surrounds the text and decides about its meaning.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub struct Compiled {
     pub marks: Vec<Marks>,
 }
 
-const KEYS: [&str; 6] = ["version", "name", "domains", "roles", "policy", "mcp_writes"];
+const KEYS: [&str; 7] = ["version", "name", "domains", "roles", "policy", "mcp_writes", "shell"];
 /// The longest name of anything.
 pub(super) const MAX_NAME: usize = 64;
 
@@ -76,6 +76,7 @@ fn file(reader: &mut Reader<'_>, tree: &Node, ground: Ground<'_>) -> Option<(Reg
         policy: comm_node_core::node::registry::Policy::default(),
         protected: Vec::new(),
         mcp_writes: Vec::new(),
+        shell: Vec::new(),
         roles: Roles::List(role::read(reader, fields.get("roles"), ground.fold_case)),
         domains: Vec::new(),
     };
@@ -84,6 +85,9 @@ fn file(reader: &mut Reader<'_>, tree: &Node, ground: Ground<'_>) -> Option<(Reg
     }
     if let Some(node) = fields.get("mcp_writes") {
         registry.mcp_writes = mcp_writes(reader, node);
+    }
+    if let Some(node) = fields.get("shell") {
+        registry.shell = shell::read(reader, node);
     }
     let marks = match fields.get("domains") {
         Some(node) => domain::read_all(reader, node, ground, &mut registry),

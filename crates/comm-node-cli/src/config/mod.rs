@@ -16,6 +16,7 @@ mod policy;
 pub mod propose;
 mod reader;
 mod role;
+mod shell;
 mod warn;
 mod yaml;
 

@@ -23,23 +23,23 @@ pub struct Wire {
 
 /// The tools that edit files. Only names and `|`, so the client compares whole names.
 const EDITS: &str = "Edit|Write|NotebookEdit|MultiEdit";
+/// Those, and the tools that run shell commands.
+const WRITERS: &str = "Edit|Write|NotebookEdit|MultiEdit|Bash|PowerShell|Monitor";
 
 const fn wire(event: &'static str, program: &'static str) -> Wire {
     Wire { event, matcher: None, program, timeout: 5, blocks: false }
 }
 
-/// Those, and Bash, whose commits free what they contain.
-const EDITS_AND_COMMITS: &str = "Edit|Write|NotebookEdit|MultiEdit|Bash";
-
-/// The table. The guard is not asked about Bash yet: shell commands come with a later release.
+/// The table.
 pub const WIRES: &[Wire] = &[
     wire("SessionStart", "session-start"),
     wire("UserPromptSubmit", "user-prompt-submit"),
-    Wire { matcher: Some(EDITS), blocks: true, ..wire("PreToolUse", "pre-tool-use") },
+    Wire { matcher: Some(WRITERS), blocks: true, ..wire("PreToolUse", "pre-tool-use") },
     Wire { matcher: Some("^mcp__"), blocks: true, ..wire("PreToolUse", "pre-tool-use") },
-    Wire { matcher: Some(EDITS_AND_COMMITS), ..wire("PostToolUse", "post-tool-use") },
-    Wire { matcher: Some(EDITS_AND_COMMITS), ..wire("PostToolUseFailure", "post-tool-use") },
-    // Comes after refused calls too, whose leases are given back.
+    Wire { matcher: Some(WRITERS), ..wire("PostToolUse", "post-tool-use") },
+    Wire { matcher: Some(WRITERS), ..wire("PostToolUseFailure", "post-tool-use") },
+    // Comes after refused calls too, whose leases are given back. Not for the shell, whose every call would
+    // start one more program: what a refused command took runs out within a minute.
     Wire { matcher: Some(EDITS), ..wire("PostToolBatch", "post-tool-use") },
     wire("SubagentStart", "subagent-start"),
     wire("SubagentStop", "subagent-stop"),

@@ -281,8 +281,8 @@ fn representatives(automata: &[&Automaton]) -> Vec<u8> {
         b if b.is_ascii_graphic() => 2,
         _ => 3,
     };
-    let mut out: Vec<u8> = (0..=255).collect();
-    out.sort_by_key(|&b| nice(b));
+    // Not sorted: for 256 bytes of four kinds that would be much code.
+    let mut out: Vec<u8> = (0..4).flat_map(|kind| (0..=255).filter(move |&b| nice(b) == kind)).collect();
     out.retain(|&b| seen.insert((sets.iter().map(|s| s.has(b)).collect(), key_class(b))));
     out
 }

@@ -6,11 +6,13 @@
 //!
 //! What is *not* here: where the values come from (the hooks), and how an answer looks on the wire.
 
+mod extent;
 mod protect;
 mod refusal;
 
+pub use extent::{below, takes_some, takes_whole};
 pub use protect::{Outposts, Protection, protection};
-pub use refusal::{note, refusal, scope, shown, why};
+pub use refusal::{Act, SAME_RULE, note, piece, refusal, scope, shown, why};
 
 use crate::glob;
 use crate::node::Place;

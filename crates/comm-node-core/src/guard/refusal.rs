@@ -9,20 +9,54 @@ use crate::text::one_line;
 
 /// A path is shown up to this many characters.
 const PATH: usize = 300;
+/// A piece of a command is shown up to this many characters.
+const PIECE: usize = 120;
+/// How each refusal of a write ends.
+pub const SAME_RULE: &str = "Writing it by another tool or command is against the same rule.";
 /// A scope is shown up to this many patterns.
 const PATTERNS: usize = 8;
+
+/// What would write: how a refusal begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act<'a> {
+    /// A tool that names the path itself.
+    Edit,
+    /// A piece of a shell command.
+    Command(&'a str),
+}
+
+impl Act<'_> {
+    /// What was refused, up to the reason.
+    fn refused(self, path: &str) -> String {
+        match self {
+            Self::Edit => format!("comm-node refused the write to `{path}`"),
+            Self::Command(by) => {
+                format!("comm-node refused this command: {} would write `{path}`", piece(by))
+            }
+        }
+    }
+}
+
+/// A piece of a command as people name it, on one line.
+#[must_use]
+pub fn piece(by: &str) -> String {
+    // A quotation that holds the mark itself would end too early.
+    if by.is_empty() || by.contains('`') { "it".to_owned() } else { format!("`{}`", one_line(by, PIECE)) }
+}
 
 /// The reason that the agent is given for a refused write of `path` (as the agent named it).
 ///
 /// It says what was refused and by which rule, what to do instead, and that no other tool changes
 /// the answer.
 #[must_use]
-pub fn refusal(decision: &Decision<'_>, registry: &Registry<'_>, path: &str) -> String {
+pub fn refusal(decision: &Decision<'_>, registry: &Registry<'_>, path: &str, act: Act<'_>) -> String {
     let path = one_line(path, PATH);
-    let mut out = format!("comm-node refused the write to `{path}`: {}.", why(decision, registry));
-    let _ = write!(out, " {}", instead(&decision.reason, &path));
-    out.push_str(" Writing it by another tool or command is against the same rule.");
-    out
+    format!(
+        "{}: {}. {} {SAME_RULE}",
+        act.refused(&path),
+        why(decision, registry),
+        instead(&decision.reason, &path)
+    )
 }
 
 /// The note that goes with a write that was let through although a rule speaks against it.

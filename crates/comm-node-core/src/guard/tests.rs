@@ -38,6 +38,7 @@ fn registry() -> Registry<'static> {
         policy: Policy::default(),
         protected: patterns(&[".env*", "**/secrets/**"]),
         mcp_writes: vec![],
+        shell: vec![],
         roles: Roles::List(vec![
             role("finder", &[], &[]),
             role("planner", &[".claude/mytasks/**"], &[]),
@@ -293,7 +294,8 @@ fn pause_waiting_gone_and_links_out() {
     );
     assert_eq!(rule(&Question { binding: Binding::Gone("old"), ..base }), (Outcome::Deny, "gone"));
     assert_eq!(rule(&Question { place: &out, through_link: true, ..base }), (Outcome::Deny, "link"));
-    let text = refusal(&decide(&Question { paused: Some(&pause), ..base }), &r, "services/api/a.rs");
+    let text =
+        refusal(&decide(&Question { paused: Some(&pause), ..base }), &r, "services/api/a.rs", Act::Edit);
     assert!(text.contains("since 2026-04-07T14:30:00.000Z (reason: demo)"), "{text}");
 }
 
@@ -313,14 +315,27 @@ fn a_refusal_names_rule_owner_place_and_way_out() {
         outposts: &outposts,
     });
     assert_eq!(
-        refusal(&decision, &r, "apps/web/a.ts"),
+        refusal(&decision, &r, "apps/web/a.ts", Act::Edit),
         "comm-node refused the write to `apps/web/a.ts`: it belongs to domain frontend (scope `apps/web/**`, \
          comm-node.yaml:10); this session works for domain backend, which may write `services/api/**` except \
          `services/api/generated/**`. Leave the change to domain frontend: tell the user what it should be. \
          `comm-node why 'apps/web/a.ts'` explains the rule. Writing it by another tool or command is against \
          the same rule."
     );
-    let hostile = refusal(&decision, &r, "a\n\u{1b}[2J'; rm -rf ~; '");
+    let hostile = refusal(&decision, &r, "a\n\u{1b}[2J'; rm -rf ~; '", Act::Edit);
     assert!(!hostile.contains('\n') && !hostile.contains('\u{1b}'), "{hostile}");
     assert!(!hostile.contains("why '"), "no command is offered that a quote could break: {hostile}");
+    let of = |by| refusal(&decision, &r, "apps/web/a.ts", Act::Command(by));
+    let sed = of("sed -i s/a/b/ apps/web/a.ts");
+    assert!(
+        sed.starts_with(
+            "comm-node refused this command: `sed -i s/a/b/ apps/web/a.ts` would write `apps/web/a.ts`: it belongs \
+             to domain frontend"
+        ),
+        "{sed}"
+    );
+    assert!(
+        of("echo `date`\n>x").starts_with("comm-node refused this command: it would write `apps/web/a.ts`:")
+    );
+    assert!(!of("a\u{1b}[2J\nb").contains('\n'));
 }

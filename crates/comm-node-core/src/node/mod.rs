@@ -17,7 +17,7 @@ mod worktree;
 pub use find::{find, find_from, read_link_file};
 pub use head::{Head, head};
 pub use place::{Place, locate};
-pub use worktree::Worktree;
+pub use worktree::{Worktree, is_linked_worktree};
 
 /// The file whose directory is a node's root.
 pub const YAML: &str = "comm-node.yaml";

@@ -47,6 +47,10 @@ pub struct Registry<'a> {
     /// MCP tools that write, with the input fields that hold the paths.
     #[serde(default, borrow, skip_serializing_if = "Vec::is_empty")]
     pub mcp_writes: Vec<McpWrite<'a>>,
+    /// `shell.commands`: what programs of the node's own write, one row each; they come before the
+    /// built-in table's.
+    #[serde(default, borrow, skip_serializing_if = "Vec::is_empty")]
+    pub shell: Vec<Text<'a>>,
     /// The roles in force: the built-in ones with the node's changes applied.
     #[serde(default, borrow)]
     pub roles: Roles<'a>,

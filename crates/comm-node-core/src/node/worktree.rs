@@ -24,6 +24,12 @@ pub(super) enum Git {
     Linked(Worktree),
 }
 
+/// True if `dir` (a real path) is the top of a linked worktree.
+#[must_use]
+pub fn is_linked_worktree(dir: &Path) -> bool {
+    matches!(probe(dir), Git::Linked(_))
+}
+
 /// Git's files that are read here are one short line each.
 const MAX: u64 = 16 * 1024;
 

@@ -5,6 +5,7 @@
 //! milliseconds and waited for with a deadline; a damaged file is set aside under a new name and
 //! reported. Opening a [`Store`] touches nothing; what is missing is made by the first write.
 
+mod calls;
 pub mod file;
 mod leases;
 mod lock;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use calls::{CallRecord, OpenCall};
 pub use file::Durability;
 pub use leases::{Asking, Leases, Outcome, Release, Repaired};
 pub use lock::Lock;
@@ -217,6 +219,13 @@ impl Store {
         }
     }
 
+    /// When a session last gave a heartbeat, nanoseconds since 1970; `None` if it has no record.
+    #[must_use]
+    pub fn last_heartbeat_ns(&self, id: &SessionId) -> Option<u64> {
+        let meta = self.session_path(id).symlink_metadata().ok()?;
+        Some(crate::node::registry::SourceId::of(&meta).mtime_ns)
+    }
+
     /// Every session that has not ended, each with its last heartbeat (milliseconds since 1970),
     /// sorted by id; records that can't be read are given back as errors.
     ///
@@ -229,12 +238,11 @@ impl Store {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(Error::io("list", &dir)(e)),
         };
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|e| Some(e.ok()?.path()))
-            .filter(|p| p.extension().is_some_and(|e| e == "json") && !hidden(p))
-            .collect();
-        paths.sort();
-        Ok(paths.iter().filter_map(|path| read_with_time(path).transpose()).collect())
+        // A record that is not named by an id is none.
+        let mut names: Vec<String> =
+            entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).filter(|n| is_record(n)).collect();
+        names.sort_unstable();
+        Ok(names.iter().filter_map(|name| read_with_time(&dir.join(name)).transpose()).collect())
     }
 
     // ── pause ────────────────────────────────────────────────────────────────────────────────
@@ -312,6 +320,10 @@ impl Store {
         std::fs::rename(path, &aside).map_err(Error::io("set aside", path))?;
         Ok(aside)
     }
+}
+
+fn is_record(name: &str) -> bool {
+    name.ends_with(".json") && !name.starts_with('.')
 }
 
 fn hidden(path: &Path) -> bool {

@@ -8,6 +8,8 @@ use crate::{Error, Result, clock};
 
 /// An ended session that was silent for longer is not resumed.
 const ENDED_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// No shell command of a session that lives runs for longer, and none of them is looked at again.
+const CALL_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// How many rotated logs are kept.
 const LOGS: usize = 5;
 /// A temporary file lives for milliseconds; one this old is of a writer that died.
@@ -22,13 +24,15 @@ pub struct Leftovers {
     pub logs: Vec<PathBuf>,
     /// Temporary files of writers that died, older than an hour.
     pub temporary: Vec<PathBuf>,
+    /// Records of shell commands that began more than a week ago.
+    pub calls: Vec<PathBuf>,
 }
 
 impl Leftovers {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.ended.len() + self.logs.len() + self.temporary.len()
+        self.ended.len() + self.logs.len() + self.temporary.len() + self.calls.len()
     }
 }
 
@@ -37,20 +41,20 @@ impl Store {
     #[must_use]
     pub fn leftovers(&self, now_ms: u64) -> Leftovers {
         let old = |modified: u64, limit: u64| now_ms.saturating_sub(modified) > limit;
-        let ended = plain_files(&self.dir, "sessions/ended")
-            .into_iter()
-            .filter(|(path, at)| {
-                path.extension().is_some_and(|e| e == "json") && !hidden(path) && old(*at, ENDED_MS)
-            })
-            .map(|(path, _)| path)
-            .collect();
+        let records = |dir: &str, limit: u64| -> Vec<PathBuf> {
+            let is_old = |(path, at): &(PathBuf, u64)| {
+                path.extension().is_some_and(|e| e == "json") && !hidden(path) && old(*at, limit)
+            };
+            plain_files(&self.dir, dir).into_iter().filter(is_old).map(|(path, _)| path).collect()
+        };
+        let (ended, calls) = (records("sessions/ended", ENDED_MS), records("calls", CALL_MS));
         let mut logs: Vec<((u64, u64), PathBuf)> = plain_files(&self.dir, "log")
             .into_iter()
             .filter_map(|(path, _)| Some((rotated(&path)?, path)))
             .collect();
         logs.sort();
         logs.truncate(logs.len().saturating_sub(LOGS));
-        let temporary = ["", "sessions", "sessions/ended", "leases", "log"]
+        let temporary = ["", "sessions", "sessions/ended", "leases", "log", "calls"]
             .into_iter()
             .flat_map(|dir| plain_files(&self.dir, dir))
             .filter(|(path, at)| {
@@ -58,7 +62,7 @@ impl Store {
             })
             .map(|(path, _)| path)
             .collect();
-        Leftovers { ended, logs: logs.into_iter().map(|(_, path)| path).collect(), temporary }
+        Leftovers { ended, logs: logs.into_iter().map(|(_, path)| path).collect(), temporary, calls }
     }
 
     /// Removes what may go, and says what went.
@@ -72,7 +76,7 @@ impl Store {
         // A session that is just being resumed reads its ended record under this lock.
         let _lock = self.lock("sessions", deadline)?;
         let found = self.leftovers(now_ms);
-        for path in found.ended.iter().chain(&found.logs).chain(&found.temporary) {
+        for path in found.ended.iter().chain(&found.logs).chain(&found.temporary).chain(&found.calls) {
             match std::fs::remove_file(path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", path)(e));
@@ -140,6 +144,8 @@ mod tests {
         put("sessions/ended/old.json", 31 * day);
         put("sessions/ended/new.json", 29 * day);
         put("sessions/live.json", 99 * day);
+        put("calls/old.json", 8 * day);
+        put("calls/new.json", 6 * day);
         put(".registry.json.1-0.tmp", day);
         put("sessions/.s.json.1-0.tmp", day);
         put("leases/.00.jsonl.1-0.tmp", 1000);
@@ -150,8 +156,15 @@ mod tests {
         }
         let went = store.prune(now, Deadline::after(Duration::from_secs(5))).expect("prunes");
         assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 2), "{went:?}");
+        assert_eq!(went.calls, [store.dir().join("calls/old.json")]);
         assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
-        for kept in ["sessions/ended/new.json", "sessions/live.json", "registry.json", "log/events.jsonl"] {
+        for kept in [
+            "sessions/ended/new.json",
+            "sessions/live.json",
+            "calls/new.json",
+            "registry.json",
+            "log/events.jsonl",
+        ] {
             assert!(store.dir().join(kept).is_file(), "{kept}");
         }
         assert!(store.dir().join("leases/.00.jsonl.1-0.tmp").is_file());

@@ -101,16 +101,16 @@ fn fault(settings: &[Option<Value>], guard: &Path, plugin: bool) -> Option<&'sta
     (!all().any(|s| wires(s, guard))).then_some("no settings file would wire comm-node's guard any more")
 }
 
-/// The tools without which an agent edits nothing by itself.
-const EDITS: [&str; 3] = ["Edit", "Write", "NotebookEdit"];
+/// The tools without which an agent writes nothing by itself.
+const WRITERS: [&str; 4] = ["Edit", "Write", "NotebookEdit", "Bash"];
 /// What an entry of ours may consist of. Others (`if`, `once`, `async`) make it run less often.
 const FIELDS: [&str; 6] = ["type", "command", "args", "timeout", "onFailure", "statusMessage"];
 
-/// True if `settings` start `guard` before every edit, and wait for it.
+/// True if `settings` start `guard` before every edit and every shell command, and wait for it.
 fn wires(settings: &Value, guard: &Path) -> bool {
     let groups = settings.pointer("/hooks/PreToolUse").and_then(Value::as_array);
     let groups: Vec<&Value> = groups.into_iter().flatten().filter(|group| runs(group, guard)).collect();
-    EDITS.iter().all(|tool| {
+    WRITERS.iter().all(|tool| {
         groups.iter().any(|group| {
             let matcher = group.get("matcher").and_then(Value::as_str);
             matcher.is_some_and(|m| m.split('|').any(|name| name == *tool))
@@ -150,7 +150,7 @@ mod tests {
     fn wired() -> Value {
         let hook =
             json!({"type": "command", "command": GUARD, "args": [], "timeout": 5, "onFailure": "block"});
-        json!({"hooks": {"PreToolUse": [{"matcher": "Edit|Write|NotebookEdit", "hooks": [hook]}]}})
+        json!({"hooks": {"PreToolUse": [{"matcher": "Edit|Write|NotebookEdit|Bash", "hooks": [hook]}]}})
     }
 
     fn judged(settings: &[Option<Value>], plugin: bool) -> bool {
@@ -190,8 +190,11 @@ mod tests {
             assert!(!judged(&[Some(less)], false), "{field}");
         }
         let mut narrow = wired();
-        narrow["hooks"]["PreToolUse"][0]["matcher"] = json!("Edit|NotebookEdit");
+        narrow["hooks"]["PreToolUse"][0]["matcher"] = json!("Edit|NotebookEdit|Bash");
         assert!(!judged(&[Some(narrow.clone())], false));
+        let mut edits = wired();
+        edits["hooks"]["PreToolUse"][0]["matcher"] = json!("Edit|Write|NotebookEdit");
+        assert!(!judged(&[Some(edits)], false));
         // Another file may wire the rest.
         assert!(judged(&[Some(narrow), Some(wired())], false));
         let mut patient = wired();

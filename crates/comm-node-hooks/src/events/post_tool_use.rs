@@ -1,5 +1,6 @@
 //! PostToolUse, PostToolUseFailure and PostToolBatch: the record of what was really written, and
-//! the end or the confirmation of the leases that were taken for it. After Bash: what a commit frees.
+//! the end or the confirmation of the leases that were taken for it. After a shell command: what it changed,
+//! and what a commit frees.
 
 use std::path::PathBuf;
 
@@ -12,8 +13,9 @@ use comm_node_core::node::registry::Mode;
 use comm_node_core::session::Session;
 use comm_node_core::store::Event;
 
-use super::pre_tool_use::{named_paths, resolve};
+use super::pre_tool_use::{is_shell, named_paths, resolve};
 use crate::Hook;
+use crate::after;
 use crate::answer::Answer;
 use crate::bind;
 use crate::commit;
@@ -25,8 +27,11 @@ use crate::wire::Call;
 pub const HOOK: Hook = Hook { program: "comm-node-post-tool-use", gate: false, run };
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
-    if call.tool_name == "Bash" {
-        return commit::freed(call, around, deadline).map(|()| Answer::Silent);
+    if is_shell(&call.tool_name) {
+        // What it wrote is leased first, and what it then committed is free.
+        let told = after::ended(call, around, deadline);
+        commit::freed(call, around, deadline)?;
+        return told;
     }
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
     let session = bind::session(&scene, call, around, deadline)?;
@@ -40,7 +45,11 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         // does.
         "PostToolBatch" => {
             for one in &call.tool_calls {
-                undone(&scene, &session, call, one, around, deadline)?;
+                if is_shell(&one.tool_name) {
+                    after::refused(&scene, &session, call, one, deadline)?;
+                } else {
+                    undone(&scene, &session, call, one, around, deadline)?;
+                }
             }
             Ok(Answer::Silent)
         }
@@ -74,7 +83,7 @@ fn wrote(
             continue;
         }
         let place = locate(&scene.registry, &real);
-        if let Some(conflict) = lease::confirm(scene, session, call, &place, deadline)? {
+        if let Some(conflict) = lease::confirm(scene, session, call, &[&place], deadline)? {
             let words = conflict.describe(Now::read());
             scene.store.log(&Event { event: "written_twice", rule: "lease", note: &words, ..event })?;
             conflicts.push(words);
@@ -110,7 +119,7 @@ fn undone(
     // A refused call may hold anything; what can't be read took nothing.
     for real in paths(scene, &named, around).unwrap_or_default() {
         let place = locate(&scene.registry, &real);
-        lease::give_back(scene, session, call, &one.tool_use_id, &place, deadline)?;
+        lease::give_back(scene, session, call, &one.tool_use_id, &[&place], deadline)?;
     }
     Ok(())
 }

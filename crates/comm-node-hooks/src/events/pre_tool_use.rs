@@ -1,31 +1,29 @@
 //! PreToolUse: the guard. Reads what a call would write, judges each path, refuses or is silent.
 
 use std::path::Path;
-use std::time::Duration;
 
-use comm_node_core::clock::Now;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::glob;
-use comm_node_core::guard::{self, Binding, Outcome, Question, Reason};
-use comm_node_core::node::registry::{Mode, Registry};
-use comm_node_core::node::{Place, locate};
+use comm_node_core::guard::Reason;
+use comm_node_core::node::registry::Registry;
 use comm_node_core::path::Resolved;
-use comm_node_core::session::Session;
-use comm_node_core::store::Event;
 use comm_node_core::text::one_line;
 use comm_node_core::{Error, Result, path};
 
 use crate::Hook;
 use crate::answer::Answer;
-use crate::bind;
-use crate::lease;
+use crate::judge::{self, Case, Court, Finding, Wanted};
 use crate::scene::{Scene, Surroundings};
+use crate::shell;
 use crate::wire::{Call, EditInput};
 
 /// The hook program.
 pub const HOOK: Hook = Hook { program: "comm-node-pre-tool-use", gate: true, run };
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
+    if is_shell(&call.tool_name) {
+        return shell::run(call, around, deadline);
+    }
     if !may_write(&call.tool_name) {
         return Ok(Answer::Silent);
     }
@@ -35,180 +33,42 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         None if is_edit(&call.tool_name) => edit_path(call).map(|path| vec![path]).ok(),
         None => None,
     };
-    let mut notes = Vec::new();
-    for raw in raws.unwrap_or_default() {
-        for path in resolve(call, around, &raw).inspect_err(|_| concerned(home.as_ref()))? {
-            match judge(home.as_ref(), call, around, &raw, &path, deadline)? {
-                Answer::Silent => {}
-                Answer::Context { text, .. } => notes.push(text),
-                refused => return Ok(refused),
-            }
-        }
-    }
-    if notes.is_empty() {
+    let raws = raws.unwrap_or_default();
+    if raws.is_empty() {
         return Ok(Answer::Silent);
     }
-    Ok(Answer::Context { event: "PreToolUse", text: notes.join("\n") })
-}
-
-/// A failure from here on may concern a node although the session has none: it is answered as one.
-fn concerned(home: Option<&Scene>) {
-    if home.is_none() {
-        crate::failure::set_mode(Mode::Enforce);
-    }
-}
-
-/// Judges one path by the rules of the node it lies in: the session's own, or another one.
-fn judge(
-    home: Option<&Scene>,
-    call: &Call<'_>,
-    around: &Surroundings,
-    raw: &str,
-    path: &Resolved,
-    deadline: Deadline,
-) -> Result<Answer> {
-    if let Some(scene) = home {
-        let inside = |path: &Path| matches!(locate(&scene.registry, path), Place::Inside { .. });
-        // A link that stands in the node is the node's business wherever it leads.
-        if inside(&path.real) || path.links.iter().any(|link| inside(link)) {
-            let session = bind::session(scene, call, around, deadline)?;
-            let answer = judge_in(scene, session, call, around, raw, path, deadline)?;
-            if inside(&path.real) || answer != Answer::Silent {
-                return Ok(answer);
-            }
+    let mut court = Court::new(home, call, around, deadline);
+    let mut wanted = Vec::with_capacity(raws.len());
+    for raw in raws {
+        for path in resolve(call, around, &raw).inspect_err(|_| court.concerned())? {
+            wanted.push(Wanted { raw: raw.clone(), path, by: None, entry: false });
         }
     }
-    // From the session's own directory upwards it was searched already, and in vain.
-    let searched = if home.is_none() { around.start(call) } else { None };
-    let other = Scene::of_path(&path.real, searched.as_deref(), deadline).inspect_err(|_| concerned(home))?;
-    match (other, home) {
-        (Some(other), _) => {
-            let session = bind::visitor(&other, call)?;
-            judge_in(&other, session, call, around, raw, path, deadline)
-        }
-        (None, Some(home)) => {
-            let session = bind::session(home, call, around, deadline)?;
-            judge_in(home, session, call, around, raw, path, deadline)
-        }
-        (None, None) => Ok(Answer::Silent),
-    }
-}
-
-/// Judges one path by the rules of `scene`.
-fn judge_in(
-    scene: &Scene,
-    session: Session,
-    call: &Call<'_>,
-    around: &Surroundings,
-    raw: &str,
-    path: &Resolved,
-    deadline: Deadline,
-) -> Result<Answer> {
-    let registry = &scene.registry;
-    let place = &locate(registry, &path.real);
-    let binding = guard::binding(registry, &session);
-    if let Binding::Domain(domain) = binding {
-        crate::failure::set_mode(domain.mode);
-    }
-    let roles = scene.roles(binding, &session, call)?;
-    let paused = scene.store.paused();
-    let named = path::lexical(Path::new(&*call.cwd), Path::new(raw));
-    let named = if named == path.real { place.clone() } else { locate(registry, &named) };
-    let outposts = around.outposts(&scene.layout.root, place);
-    let question = Question {
-        registry,
-        binding,
-        roles: &roles,
-        paused: paused.as_ref(),
-        place,
-        named: &named,
-        through_link: path.links.iter().any(|link| matches!(locate(registry, link), Place::Inside { .. })),
-        outposts: &outposts,
-    };
-    let mut decision = guard::decide(&question);
-    // Nothing else refuses it: now the leases decide, and one is taken.
-    if decision.outcome != Outcome::Deny && decision.reason != Reason::Off {
-        let visitor = session.started.is_empty();
-        let take = if visitor { lease::look } else { lease::take };
-        if let Some(conflict) = take(scene, &session, call, place, deadline)? {
-            decision = guard::leased(&question, conflict.describe(Now::read()));
+    let cases = court.cases(wanted)?;
+    let sittings = court.sit()?;
+    let mut findings = Vec::new();
+    let mut open: Vec<&Case> = Vec::new();
+    for case in &cases {
+        let decision = sittings[case.node].decide(case);
+        findings.extend(Finding::of(&sittings[case.node], case, &decision));
+        if decision.reason != Reason::Off {
+            open.push(case);
         }
     }
-    // A path that leads out of the node is known to the agent by the name it gave.
-    let shown = match decision.reason {
-        Reason::LeadsOut => raw.into(),
-        _ => guard::shown(&scene.layout.root, place.real()),
-    };
-    let told = match decision.outcome {
-        Outcome::Warn => tell(scene, &session, call, &decision.reason, &shown, deadline)?,
-        _ => Told::Now,
-    };
-    if told == Told::Copy {
-        return Ok(Answer::Silent);
+    // Nothing else refuses it: now the leases decide, and are taken.
+    if judge::passes(&findings) {
+        judge::take(&court, &sittings, &open, &mut findings)?;
     }
-    let (event, answer) = match decision.outcome {
-        Outcome::Allow => return Ok(Answer::Silent),
-        Outcome::Warn => (
-            "warned",
-            Answer::Context { event: "PreToolUse", text: guard::note(&decision, registry, &shown) },
-        ),
-        Outcome::Ask => ("asked", Answer::Ask(guard::refusal(&decision, registry, &shown))),
-        Outcome::Deny => ("denied", Answer::Deny(guard::refusal(&decision, registry, &shown))),
-    };
-    let logged = scene.store.log(&Event {
-        event,
-        session: session.session_id.as_str(),
-        agent: call.agent_id.as_deref().unwrap_or_default(),
-        domain: session.domain.as_deref().unwrap_or_default(),
-        tool: &call.tool_name,
-        call: &call.tool_use_id,
-        path: &shown,
-        rule: decision.reason.rule(),
-        note: "",
-    });
-    // A refusal stands whether or not it could be logged.
-    if decision.outcome != Outcome::Deny {
-        logged?;
-    }
-    Ok(if told == Told::Before { Answer::Silent } else { answer })
-}
-
-/// Whether a note is news.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    /// It is.
-    Now,
-    /// The session was told before; only the log has to know.
-    Before,
-    /// Another installed copy of this hook answers the same call.
-    Copy,
-}
-
-/// Settles who tells of a write that is let through, and whether it is to be told: that a session
-/// is unbound is news only once. A visitor from elsewhere has no record to remember it by, and is
-/// told each time.
-fn tell(
-    scene: &Scene,
-    session: &Session,
-    call: &Call<'_>,
-    reason: &Reason<'_>,
-    shown: &str,
-    deadline: Deadline,
-) -> Result<Told> {
-    let _lock = scene.store.lock("sessions", deadline.at_most(Duration::from_secs(1)))?;
-    let Some(mut session) = scene.store.read_session(&session.session_id)? else { return Ok(Told::Now) };
-    if !call.tool_use_id.is_empty() && !session.note_write(&format!("{} {shown}", call.tool_use_id)) {
-        return Ok(Told::Copy);
-    }
-    let unbound = matches!(reason, Reason::Unbound { .. });
-    let told = if unbound && session.noted { Told::Before } else { Told::Now };
-    session.noted |= unbound;
-    scene.store.write_session(&session)?;
-    Ok(told)
+    court.answer(&sittings, &findings)
 }
 
 fn is_edit(tool: &str) -> bool {
     matches!(tool, "Edit" | "Write" | "NotebookEdit" | "MultiEdit")
+}
+
+/// True for the tools that run shell commands.
+pub(crate) fn is_shell(tool: &str) -> bool {
+    matches!(tool, "Bash" | "PowerShell" | "Monitor")
 }
 
 /// False for tools that can't be of interest, before anything is opened.

@@ -7,6 +7,7 @@ use comm_node_core::session::SessionId;
 use comm_node_core::store::Event;
 
 use crate::Hook;
+use crate::after;
 use crate::answer::Answer;
 use crate::lease;
 use crate::scene::{Scene, Surroundings};
@@ -29,6 +30,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         scene.store.end_session(&id)?;
         // Once the record says that the session ended, its leases count for nothing anyway.
         lease::release_session(&scene, &session, deadline)?;
+        after::forget(&scene.store, id.as_str());
     }
     scene.store.log(&Event {
         event: "ended",

@@ -1,10 +1,11 @@
 //! Stop: the main loop ends its turn. Frees what was committed in it, and what its subagents held
-//! that ended unheard.
+//! that ended unheard, and looks at what commands in the background changed.
 
 use comm_node_core::Result;
 use comm_node_core::deadline::Deadline;
 
 use crate::Hook;
+use crate::after;
 use crate::answer::Answer;
 use crate::commit;
 use crate::lease;
@@ -21,5 +22,9 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     {
         lease::release_subagents(&scene, &session, deadline)?;
     }
-    Ok(Answer::Silent)
+    if call.subagent().is_some() {
+        Ok(Answer::Silent)
+    } else {
+        after::at_turn(&scene, call, around, deadline, "Stop")
+    }
 }

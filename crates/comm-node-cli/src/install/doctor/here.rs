@@ -225,10 +225,12 @@ fn leftovers(store: &Store, fix: bool) -> Check {
         return Check::pass(name, "nothing old has piled up");
     }
     let what = format!(
-        "{} records of ended sessions silent for over 30 days, {} rotated logs beyond the newest 5, {} old temporary files",
+        "{} records of ended sessions silent for over 30 days, {} rotated logs beyond the newest 5, {} old temporary \
+         files, {} records of shell commands over a week old",
         found.ended.len(),
         found.logs.len(),
-        found.temporary.len()
+        found.temporary.len(),
+        found.calls.len()
     );
     match fix {
         true => Check::pass(name, format!("removed {what}")),

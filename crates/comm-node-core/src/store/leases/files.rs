@@ -104,7 +104,7 @@ impl Leases<'_> {
                 .is_some_and(|n| n.len() == 2 && n.bytes().all(|b| b.is_ascii_hexdigit()))
         };
         names.retain(is_shard);
-        names.sort();
+        names.sort_unstable();
         names.insert(0, EXPLICIT.to_owned());
         Ok(names)
     }

@@ -147,6 +147,20 @@ impl Leases<'_> {
         }
     }
 
+    /// Every lease of another that keeps `who` from writing what `asks` are on, in no order: for commands
+    /// that sweep over what others hold.
+    ///
+    /// # Errors
+    /// When the table can't be read.
+    pub fn conflicts(&self, asks: &[Ask<'_>], who: &Asking<'_>) -> Result<Vec<Lease>> {
+        let mut leases = self.files_for(asks)?.meeting(asks)?;
+        leases.retain(|lease| {
+            !lease::permits(lease, who.holder, lease::Mode::Exclusive)
+                && asks.iter().any(|ask| ask.meets(lease).is_some())
+        });
+        Ok(lease::counting(leases, who.now, who.liveness))
+    }
+
     /// Takes explicit leases on globs that passed [`crate::glob::check`]; see [`Terms::Explicit`]. The
     /// holder's own on the same globs get the new terms.
     ///

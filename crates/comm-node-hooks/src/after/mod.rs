@@ -1,0 +1,155 @@
+//! After a shell command: what it wrote is leased, what it took and did not write is given back, and where
+//! nobody could know beforehand, what really changed is judged as an edit would have been.
+//!
+//! All of this is for commands that the guard put on record; for the others it costs one look for a file.
+//! The write has happened, so nothing here refuses: the agent is told in the same turn, and the log is.
+
+mod blame;
+mod changes;
+mod look;
+mod report;
+mod state;
+
+use std::path::Path;
+
+use comm_node_core::Result;
+use comm_node_core::deadline::Deadline;
+use comm_node_core::node::{Place, locate};
+use comm_node_core::session::Session;
+use comm_node_core::store::{CallRecord, OpenCall, Store};
+
+use crate::answer::Answer;
+use crate::bind;
+use crate::lease;
+use crate::scene::{Scene, Surroundings};
+use crate::wire::Call;
+use look::Look;
+
+/// PostToolUse and PostToolUseFailure of a shell tool.
+///
+/// # Errors
+/// When the record, the rules or the leases can't be read or written.
+pub(crate) fn ended(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
+    let Some(layout) = Scene::place_of_session(call, around)? else { return Ok(Answer::Silent) };
+    let id = &*call.tool_use_id;
+    if !Store::new(layout.state()).has_call(id) {
+        return Ok(Answer::Silent);
+    }
+    let scene = Scene::load(layout, deadline)?;
+    let Some(record) = scene.store.read_call(id)? else { return Ok(Answer::Silent) };
+    // A person, or the client when it takes long, may move it there at any time.
+    let background = record.background || call.bash_changes().background_task_id.is_some();
+    if background && call.hook_event_name == "PostToolUse" {
+        // It has only begun; what it took beforehand is its own while it runs.
+        let session = bind::session(&scene, call, around, deadline)?;
+        let places = places(&scene, &record);
+        let _ = lease::confirm(&scene, &session, call, &refs(&places), deadline)?;
+        scene.store.write_call(id, &CallRecord { started: true, background, ..record })?;
+        return Ok(Answer::Silent);
+    }
+    // Another installed copy of this hook answers the same call.
+    if !scene.store.end_call(id)? {
+        return Ok(Answer::Silent);
+    }
+    let event =
+        if call.hook_event_name == "PostToolUseFailure" { "PostToolUseFailure" } else { "PostToolUse" };
+    let store = scene.store.clone();
+    let told = Look::new(call, around, deadline, &record, id).back(scene, event);
+    store.remove_call(id)?;
+    told
+}
+
+/// PostToolBatch: `one`, a call of the agent that `call` is about, was refused by somebody else.
+///
+/// # Errors
+/// When the record or the leases can't be read or written.
+pub(crate) fn refused(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    one: &Call<'_>,
+    deadline: Deadline,
+) -> Result<()> {
+    let id = &*one.tool_use_id;
+    let Some(record) = scene.store.read_call(id)?.filter(|record| !record.started) else { return Ok(()) };
+    if scene.store.end_call(id)? {
+        scene.store.remove_call(id)?;
+        lease::give_back(scene, session, call, id, &refs(&places(scene, &record)), deadline)?;
+    }
+    Ok(())
+}
+
+/// Where a turn begins or ends: looks at commands in the background, whose end is no event. Where it ends,
+/// those of the main loop that were never heard of again are forgotten, because somebody refused them.
+///
+/// # Errors
+/// As [`ended`].
+pub(crate) fn at_turn(
+    scene: &Scene,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+    event: &'static str,
+) -> Result<Answer> {
+    let store = &scene.store;
+    let mut texts = Vec::new();
+    for OpenCall { id, record, .. } in of_session(store, &call.session_id) {
+        let one = Call {
+            session_id: call.session_id.clone(),
+            cwd: record.cwd.clone().into(),
+            agent_id: record.agent.clone().map(Into::into),
+            tool_name: record.tool.clone().into(),
+            tool_use_id: id.clone().into(),
+            ..Call::default()
+        };
+        if !record.started {
+            // A subagent may still be waiting for its own.
+            if record.agent.is_none() && event == "Stop" && store.end_call(&id)? {
+                store.remove_call(&id)?;
+                let session = bind::session(scene, call, around, deadline)?;
+                lease::give_back(scene, &session, &one, &id, &refs(&places(scene, &record)), deadline)?;
+            }
+            continue;
+        }
+        if !store.end_call(&id)? {
+            continue;
+        }
+        if call.runs_shells() {
+            // What is told now is not told again.
+            store.write_call(&id, &CallRecord { began_ns: 0, leased: Vec::new(), ..record.clone() })?;
+        }
+        let own = Scene::load(scene.layout.clone(), deadline)?;
+        let told = Look::new(&one, around, deadline, &record, &id).back(own, event);
+        store.remove_call(&id)?;
+        if let Answer::Context { text, .. } = told? {
+            texts.push(text);
+        }
+    }
+    if texts.is_empty() {
+        return Ok(Answer::Silent);
+    }
+    Ok(Answer::Context { event, text: texts.join("\n") })
+}
+
+/// SessionEnd: what is on record of the session goes with it.
+pub(crate) fn forget(store: &Store, session: &str) {
+    for open in of_session(store, session) {
+        // One that stays is pruned in time.
+        let _ = store.end_call(&open.id);
+        let _ = store.remove_call(&open.id);
+    }
+}
+
+fn of_session(store: &Store, session: &str) -> Vec<OpenCall> {
+    let mut calls = store.calls();
+    calls.retain(|open| open.record.session.as_ref().is_some_and(|s| s.as_str() == session));
+    calls
+}
+
+fn places(scene: &Scene, record: &CallRecord) -> Vec<Place> {
+    record.leased.iter().map(|path| locate(&scene.registry, Path::new(path))).collect()
+}
+
+fn refs(places: &[Place]) -> Vec<&Place> {
+    places.iter().collect()
+}
