@@ -54,3 +54,7 @@ fuzz seconds="3600":
 # Random shell commands, run by bash and held against what is said of them; give another seed for others
 differential cases="20000" seed="1":
     SHELL_CASES={{cases}} SHELL_SEED={{seed}} cargo test --locked --no-default-features --test shell differential -- --nocapture
+
+# The long form of the mail test: 20 domains, 50 processes, 10,000 messages, killed at random
+soak-mail:
+    MAIL_DOMAINS=20 MAIL_PROCESSES=50 MAIL_MESSAGES=10000 cargo test --release --locked --test mail -- --nocapture

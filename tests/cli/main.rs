@@ -5,4 +5,5 @@ mod docs;
 mod explain;
 mod hooks;
 mod install;
+mod mail;
 mod shell;

@@ -23,4 +23,5 @@ mod facts;
 mod guard;
 mod harness;
 mod leases;
+mod mail;
 mod shell;

@@ -52,6 +52,25 @@ pub enum Command {
     Unlock(commands::unlock::Args),
     /// List the leases: who holds what, since when, and why
     Locks(commands::locks::Args),
+    /// Send a message to other domains, or to the person
+    Send(commands::send::Args),
+    /// Answer a message, which closes it
+    Reply(commands::reply::Args),
+    /// List the messages that wait for this domain
+    Inbox(commands::inbox::Args),
+    /// Show messages in full
+    Read(commands::read::Args),
+    /// Close messages that need no answer
+    Ack(commands::ack::Args),
+    /// Show a conversation
+    Thread(commands::thread::Args),
+    /// List what this domain sent, and how far it got
+    Sent(commands::sent::Args),
+    /// Find messages by text and by field
+    Search(commands::search::Args),
+    /// Send what was left in .comm-node/outbox/ (hooks and other commands do this by themselves)
+    #[command(hide = true)]
+    Route(commands::route::Args),
     /// Stop every agent's edits in this node
     Pause(commands::pause::Args),
     /// End a pause
@@ -89,6 +108,15 @@ impl Command {
             Self::Lock(args) => commands::lock::run(&args, env, out),
             Self::Unlock(args) => commands::unlock::run(&args, env, out),
             Self::Locks(args) => commands::locks::run(&args, env, out),
+            Self::Send(args) => commands::send::run(&args, env, out),
+            Self::Reply(args) => commands::reply::run(&args, env, out),
+            Self::Inbox(args) => commands::inbox::run(&args, env, out),
+            Self::Read(args) => commands::read::run(&args, env, out),
+            Self::Ack(args) => commands::ack::run(&args, env, out),
+            Self::Thread(args) => commands::thread::run(&args, env, out),
+            Self::Sent(args) => commands::sent::run(&args, env, out),
+            Self::Search(args) => commands::search::run(&args, env, out),
+            Self::Route(args) => commands::route::run(&args, env, out),
             Self::Pause(args) => commands::pause::run(&args, env, out),
             Self::Resume(args) => commands::resume::run(&args, env, out),
             Self::Install(args) => commands::install::run(&args, env, out),

@@ -9,12 +9,15 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod draft;
 pub mod env;
 pub mod here;
 pub mod install;
 mod judging;
 mod leasing;
+mod mailing;
 pub mod out;
+mod routing;
 pub mod settings;
 
 use std::process::ExitCode;

@@ -58,9 +58,9 @@ impl Out {
         let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
     }
 
-    /// Prints a value as JSON.
+    /// Prints a value as JSON. Characters that would act on a terminal stand there as escapes.
     pub fn json(&self, value: &impl Serialize) {
-        self.line(serde_json::to_string_pretty(value).unwrap_or_default());
+        self.line(escaped(&serde_json::to_string_pretty(value).unwrap_or_default()));
     }
 
     /// Prints an error as *what happened: why; do this*.
@@ -107,6 +107,22 @@ impl Out {
     }
 }
 
+/// `json` with hidden characters, which can only stand in its strings, as `\u` escapes.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if c == '\n' || !text::is_hidden(c) {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut units) {
+            out.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    out
+}
+
 fn paint(on: bool, ink: Ink, text: &str) -> String {
     if !on {
         return text.to_owned();
@@ -119,4 +135,17 @@ fn paint(on: bool, ink: Ink, text: &str) -> String {
         Ink::Dim => "2",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_without_acting_on_a_terminal() {
+        let raw = "a\u{202e}b\u{1b}c\u{9b}d\u{e0041}é\n\"";
+        let json = escaped(&serde_json::to_string_pretty(&[raw]).expect("writes"));
+        assert!(json.chars().all(|c| c == '\n' || !text::is_hidden(c)), "{json}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).expect("reads"), [raw]);
+    }
 }

@@ -17,6 +17,7 @@ mod error;
 pub mod glob;
 pub mod guard;
 pub mod lease;
+pub mod mail;
 mod nfc;
 pub mod node;
 pub mod path;

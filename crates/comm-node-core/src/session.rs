@@ -118,9 +118,17 @@ pub struct Session {
     /// went can't be seen, and so they would be told again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told_gone: Vec<String>,
+    /// How often in a row its turn was not let end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub held: u32,
     /// Fields of later versions.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// A session without heartbeat for this long counts as gone where its process can't be looked at.
@@ -185,6 +193,7 @@ impl Session {
             noted_writes: Vec::new(),
             heads: BTreeMap::new(),
             told_gone: Vec::new(),
+            held: 0,
             other: BTreeMap::new(),
         }
     }

@@ -18,6 +18,14 @@ pub enum Answer {
     Ask(String),
     /// The thing that happened (not a tool call) is held back for this reason.
     Block(String),
+    /// The turn does not end, for this reason, and the model is told this. The client shows a reason twice,
+    /// so that mail does not belong in it.
+    Hold {
+        /// Why, in a few words.
+        reason: &'static str,
+        /// The text.
+        text: String,
+    },
     /// The call or turn goes on, and the model is told this.
     Context {
         /// The event's name, which the client wants back.
@@ -45,6 +53,11 @@ impl Answer {
             Self::Deny(reason) => decision("deny", reason),
             Self::Ask(reason) => decision("ask", reason),
             Self::Block(reason) => json!({"decision": "block", "reason": capped(reason)}),
+            Self::Hold { reason, text } => json!({
+                "decision": "block",
+                "reason": reason,
+                "hookSpecificOutput": {"hookEventName": "Stop", "additionalContext": capped(text)},
+            }),
             Self::Context { event, text } => {
                 json!({"hookSpecificOutput": {"hookEventName": event, "additionalContext": capped(text)}})
             }
@@ -53,12 +66,11 @@ impl Answer {
         Some(value.to_string())
     }
 
-    /// Writes the answer with one write. A closed pipe has no reader that could be told.
-    pub fn write(&self) {
-        if let Some(json) = self.to_json() {
-            let mut stdout = std::io::stdout().lock();
-            let _ = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
-        }
+    /// Writes the answer with one write; false if nobody took it.
+    pub fn write(&self) -> bool {
+        let Some(json) = self.to_json() else { return true };
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush()).is_ok()
     }
 }
 

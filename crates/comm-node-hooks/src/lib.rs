@@ -17,6 +17,7 @@ pub mod git;
 pub mod input;
 mod judge;
 pub mod lease;
+pub mod mail;
 pub mod scene;
 mod shell;
 pub mod wire;

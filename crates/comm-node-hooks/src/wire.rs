@@ -38,6 +38,10 @@ pub struct Call<'a> {
     pub tool_response: Option<&'a RawValue>,
     /// PostToolBatch: the calls of the batch, each with its tool, input and id.
     pub tool_calls: Vec<Call<'a>>,
+    /// The session's transcript.
+    pub transcript_path: Cow<'a, str>,
+    /// Stop: true if the turn goes on because a hook did not let it end.
+    pub stop_hook_active: bool,
     /// Stop: what still runs in the background, not yet parsed.
     pub background_tasks: Option<&'a RawValue>,
 }
@@ -103,6 +107,7 @@ impl<'de> Visitor<'de> for CallVisitor {
                 Slot::Name(slot) => *slot = map.next_value::<Option<Text<'de>>>()?.map(|text| text.0),
                 Slot::Raw(slot) => *slot = map.next_value()?,
                 Slot::Calls(slot) => *slot = map.next_value()?,
+                Slot::Flag(slot) => *slot = map.next_value()?,
             }
         }
         Ok(call)
@@ -110,7 +115,7 @@ impl<'de> Visitor<'de> for CallVisitor {
 }
 
 /// The fields' names, in the order of [`Call::slot`].
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 16] = [
     "session_id",
     "cwd",
     "hook_event_name",
@@ -125,6 +130,8 @@ const FIELDS: [&str; 14] = [
     "tool_response",
     "background_tasks",
     "tool_calls",
+    "transcript_path",
+    "stop_hook_active",
 ];
 
 /// Where a field's value goes.
@@ -133,6 +140,7 @@ enum Slot<'s, 'a> {
     Name(&'s mut Option<Cow<'a, str>>),
     Raw(&'s mut Option<&'a RawValue>),
     Calls(&'s mut Vec<Call<'a>>),
+    Flag(&'s mut bool),
 }
 
 impl<'a> Call<'a> {
@@ -151,7 +159,9 @@ impl<'a> Call<'a> {
             10 => Slot::Raw(&mut self.tool_input),
             11 => Slot::Raw(&mut self.tool_response),
             12 => Slot::Raw(&mut self.background_tasks),
-            _ => Slot::Calls(&mut self.tool_calls),
+            13 => Slot::Calls(&mut self.tool_calls),
+            14 => Slot::Text(&mut self.transcript_path),
+            _ => Slot::Flag(&mut self.stop_hook_active),
         }
     }
 }

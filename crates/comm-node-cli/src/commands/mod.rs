@@ -1,10 +1,12 @@
 //! One module per command; each has its arguments (`Args`) and `run`.
 
+pub mod ack;
 pub mod check;
 pub mod compile;
 pub mod completions;
 pub mod doctor;
 pub mod explain;
+pub mod inbox;
 pub mod init;
 pub mod install;
 pub mod join;
@@ -14,10 +16,17 @@ pub mod lock;
 pub mod locks;
 pub mod man;
 pub mod pause;
+pub mod read;
+pub mod reply;
 pub mod resume;
+pub mod route;
+pub mod search;
+pub mod send;
+pub mod sent;
 pub mod sessions;
 pub mod show;
 pub mod status;
+pub mod thread;
 pub mod uninstall;
 pub mod unlock;
 pub mod why;

@@ -14,11 +14,11 @@ mod glob;
 mod place;
 mod policy;
 pub mod propose;
-mod reader;
+pub(crate) mod reader;
 mod role;
 mod shell;
 mod warn;
-mod yaml;
+pub(crate) mod yaml;
 
 use anyhow::Result;
 use comm_node_core::node::YAML;

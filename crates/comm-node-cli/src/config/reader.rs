@@ -8,31 +8,31 @@ use super::fault::{Issue, Source, quoted};
 use super::yaml::{Node, Value, in_quotes};
 
 /// Reads the tree of one file and gathers what is wrong with it.
-pub(super) struct Reader<'s> {
-    pub(super) source: &'s Source,
-    pub(super) issues: Vec<Issue>,
+pub(crate) struct Reader<'s> {
+    pub(crate) source: &'s Source,
+    pub(crate) issues: Vec<Issue>,
 }
 
 /// The entries of a map with known keys.
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     /// False if it was no map or had keys that are not known, so that a missing key may be meant
     /// by one of these.
-    pub(super) clean: bool,
+    pub(crate) clean: bool,
     entries: Vec<(&'n str, &'n Node)>,
 }
 
 impl<'n> Fields<'n> {
     /// The value of `key`, if it is there.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(k, _)| *k == key).map(|(_, v)| *v)
     }
 }
 
 /// One entry of a map whose keys are names.
-pub(super) struct Entry<'n> {
-    pub(super) name: &'n str,
-    pub(super) at: Range<usize>,
-    pub(super) value: &'n Node,
+pub(crate) struct Entry<'n> {
+    pub(crate) name: &'n str,
+    pub(crate) at: Range<usize>,
+    pub(crate) value: &'n Node,
 }
 
 /// Words that people bring along, and the key that is meant.
@@ -52,17 +52,17 @@ const SYNONYMS: [(&str, &str); 12] = [
 ];
 
 impl<'s> Reader<'s> {
-    pub(super) fn new(source: &'s Source) -> Self {
+    pub(crate) fn new(source: &'s Source) -> Self {
         Self { source, issues: Vec::new() }
     }
 
     /// Adds a fault.
-    pub(super) fn fault(&mut self, at: Range<usize>, what: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn fault(&mut self, at: Range<usize>, what: impl Into<String>, help: impl Into<String>) {
         self.issues.push(Issue::fault(at, what, help));
     }
 
     /// The place of a value, or of its key where the value itself has no text.
-    pub(super) fn at(&self, key: &Range<usize>, node: &Node) -> Range<usize> {
+    pub(crate) fn at(&self, key: &Range<usize>, node: &Node) -> Range<usize> {
         match node.value {
             _ if node.at.is_empty() => key.clone(),
             Value::List(_) | Value::Map(_) => node.at.start..node.at.start + 1,
@@ -71,7 +71,7 @@ impl<'s> Reader<'s> {
     }
 
     /// `node` as something that it is not.
-    pub(super) fn wrong(&mut self, node: &Node, what: &str, wanted: &str, help: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, node: &Node, what: &str, wanted: &str, help: impl Into<String>) {
         let found = match &node.value {
             Value::Null => {
                 let at = self.pointed(node);
@@ -89,7 +89,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The node's own place; for one without text the word before it, which is its key.
-    pub(super) fn pointed(&self, node: &Node) -> Range<usize> {
+    pub(crate) fn pointed(&self, node: &Node) -> Range<usize> {
         if !node.at.is_empty() {
             return node.at.clone();
         }
@@ -104,7 +104,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The entries of a map whose keys are free; a wrong type or key is an issue.
-    pub(super) fn entries<'n>(&mut self, node: &'n Node, what: &str, help: &str) -> Vec<Entry<'n>> {
+    pub(crate) fn entries<'n>(&mut self, node: &'n Node, what: &str, help: &str) -> Vec<Entry<'n>> {
         let Value::Map(entries) = &node.value else {
             self.wrong(node, what, "a mapping", help);
             return Vec::new();
@@ -125,7 +125,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The entries of a map that may hold only `known` keys.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Fields<'n> {
+    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Fields<'n> {
         let help = format!("write it as `key: value` lines; the keys are {}", known.join(", "));
         let mut out = Fields { clean: matches!(node.value, Value::Map(_)), entries: Vec::new() };
         for entry in self.entries(node, what, &help) {
@@ -144,7 +144,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A text that is not empty.
-    pub(super) fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+    pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         match &node.value {
             Value::Text(text) if !text.trim().is_empty() => Some(text.clone()),
             Value::Text(_) => {
@@ -165,7 +165,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The items of a list.
-    pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str, example: &str) -> &'n [Node] {
+    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str, example: &str) -> &'n [Node] {
         match &node.value {
             Value::List(items) => items,
             Value::Text(text) => {
@@ -180,7 +180,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The texts of a list, each with its place; one that stands twice is an issue.
-    pub(super) fn texts(&mut self, node: &Node, what: &str, example: &str) -> Vec<(String, Range<usize>)> {
+    pub(crate) fn texts(&mut self, node: &Node, what: &str, example: &str) -> Vec<(String, Range<usize>)> {
         let mut out: Vec<(String, Range<usize>)> = Vec::new();
         let mut seen: HashSet<String> = HashSet::new();
         for item in self.list(node, what, example) {
@@ -209,7 +209,7 @@ impl<'s> Reader<'s> {
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
         let raw = match &node.value {
             Value::Text(text) => text.as_str(),
             _ => self.source.slice(&node.at),
@@ -235,7 +235,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A whole number from 1 to `max`.
-    pub(super) fn count(&mut self, node: &Node, what: &str, max: u32) -> Option<u32> {
+    pub(crate) fn count(&mut self, node: &Node, what: &str, max: u32) -> Option<u32> {
         match node.value {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to fit")]
             Value::Number(n) if n.fract() == 0.0 && n >= 1.0 && n <= f64::from(max) => Some(n as u32),
@@ -252,7 +252,7 @@ impl<'s> Reader<'s> {
     }
 
     /// An amount of money, zero or more.
-    pub(super) fn amount(&mut self, node: &Node, what: &str) -> Option<f64> {
+    pub(crate) fn amount(&mut self, node: &Node, what: &str) -> Option<f64> {
         match node.value {
             Value::Number(n) if n >= 0.0 => Some(n),
             Value::Number(_) => {
@@ -273,7 +273,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A span of time such as `30m`, in seconds.
-    pub(super) fn duration(&mut self, node: &Node, what: &str) -> Option<u64> {
+    pub(crate) fn duration(&mut self, node: &Node, what: &str) -> Option<u64> {
         let raw = match &node.value {
             Value::Text(text) => text.as_str(),
             Value::Number(_) => self.source.slice(&node.at),

@@ -17,15 +17,15 @@ const MAX_NODES: usize = 100_000;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) value: Value,
     /// The bytes of a scalar as written, quotes included; for a list or map where it begins.
-    pub(super) at: Range<usize>,
+    pub(crate) at: Range<usize>,
 }
 
 impl Node {
     /// The value of `key`, if this is a map that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         let Value::Map(entries) = &self.value else { return None };
         entries.iter().find(|(k, _)| matches!(&k.value, Value::Text(t) if t == key)).map(|(_, v)| v)
     }
@@ -33,7 +33,7 @@ impl Node {
 
 /// What a [`Node`] holds.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool,
     Number(f64),
@@ -44,7 +44,7 @@ pub(super) enum Value {
 
 /// The tree of the text. A key that stands twice is an issue that still leaves a tree, in which
 /// the first one counts; any other fault of the syntax leaves none.
-pub(super) fn parse(source: &Source, issues: &mut Vec<Issue>) -> Option<Node> {
+pub(crate) fn parse(source: &Source, issues: &mut Vec<Issue>) -> Option<Node> {
     match serde_saphyr::from_str_with_options(source.text(), options(DuplicateKeyPolicy::Error)) {
         Ok(raw) => Some(node(source, raw)),
         Err(Error::DuplicateMappingKey { location, .. }) => {

@@ -21,9 +21,7 @@ pub struct Wire {
     pub blocks: bool,
 }
 
-/// The tools that edit files. Only names and `|`, so the client compares whole names.
-const EDITS: &str = "Edit|Write|NotebookEdit|MultiEdit";
-/// Those, and the tools that run shell commands.
+/// The tools that edit files or run shell commands. Only names and `|`, so the client compares whole names.
 const WRITERS: &str = "Edit|Write|NotebookEdit|MultiEdit|Bash|PowerShell|Monitor";
 
 const fn wire(event: &'static str, program: &'static str) -> Wire {
@@ -38,9 +36,9 @@ pub const WIRES: &[Wire] = &[
     Wire { matcher: Some("^mcp__"), blocks: true, ..wire("PreToolUse", "pre-tool-use") },
     Wire { matcher: Some(WRITERS), ..wire("PostToolUse", "post-tool-use") },
     Wire { matcher: Some(WRITERS), ..wire("PostToolUseFailure", "post-tool-use") },
-    // Comes after refused calls too, whose leases are given back. Not for the shell, whose every call would
-    // start one more program: what a refused command took runs out within a minute.
-    Wire { matcher: Some(EDITS), ..wire("PostToolBatch", "post-tool-use") },
+    // Comes after refused calls too, whose leases are given back, and after whatever tool: urgent mail is
+    // told then.
+    wire("PostToolBatch", "post-tool-use"),
     wire("SubagentStart", "subagent-start"),
     wire("SubagentStop", "subagent-stop"),
     wire("Stop", "stop"),
@@ -51,13 +49,21 @@ pub const WIRES: &[Wire] = &[
     Wire { timeout: 1, ..wire("SessionEnd", "session-end") },
 ];
 
-/// What the model may run without asking: commands that only read.
+/// What the model may run without asking: commands that only read, and those that change nothing but mail.
 pub const RULES: &[&str] = &[
     "Bash(comm-node why:*)",
     "Bash(comm-node show:*)",
     "Bash(comm-node status:*)",
     "Bash(comm-node sessions:*)",
     "Bash(comm-node check:*)",
+    "Bash(comm-node inbox:*)",
+    "Bash(comm-node read:*)",
+    "Bash(comm-node thread:*)",
+    "Bash(comm-node sent:*)",
+    "Bash(comm-node search:*)",
+    "Bash(comm-node send:*)",
+    "Bash(comm-node reply:*)",
+    "Bash(comm-node ack:*)",
 ];
 
 /// The command line's own program.

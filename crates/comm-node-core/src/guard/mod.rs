@@ -313,11 +313,11 @@ pub fn roles<'r>(
     Ok(roles)
 }
 
-/// True for the working files of the older convention, which agents of every domain share and
-/// nobody holds a lease on.
+/// True for the working files of the older convention and for messages in the drop box, which agents
+/// of every domain write and nobody holds a lease on.
 #[must_use]
 pub fn is_working(key: &str) -> bool {
-    key.starts_with(".claude/mytasks/")
+    key.starts_with(".claude/mytasks/") || protect::dropped(key).is_some()
 }
 
 fn in_domain<'r>(

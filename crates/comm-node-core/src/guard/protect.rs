@@ -103,8 +103,26 @@ pub fn protection<'r>(
         return Some(Protection::Claude);
     }
     let Place::Inside { key, .. } = place else { return None };
+    if in_outbox(registry, place) {
+        return None;
+    }
     builtin(key)
         .or_else(|| registry.protected.iter().find(|p| glob::matches(p.glob(), key)).map(Protection::Policy))
+}
+
+/// The name of the file in the drop box that `key` stands for, if it does: `.comm-node/outbox/<name>.md`.
+#[must_use]
+pub(super) fn dropped(key: &str) -> Option<&str> {
+    let name = key.strip_prefix(STATE)?.strip_prefix("/outbox/")?;
+    (name.ends_with(".md") && !name.starts_with('.') && !name.contains('/')).then_some(name)
+}
+
+/// True for a file in the node's own drop box, the one place in its state that agents write.
+fn in_outbox(registry: &Registry<'_>, place: &Place) -> bool {
+    let Place::Inside { tree: 0, key, real } = place else { return false };
+    // In a linked worktree the same key names another file, which nobody would ever look at.
+    let top = registry.trees.first().map(|top| Path::new(top.as_str()).join(STATE).join("outbox"));
+    dropped(key).is_some() && top.as_deref() == real.parent()
 }
 
 /// Protected names below Claude Code's own directory.

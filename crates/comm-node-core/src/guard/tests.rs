@@ -339,3 +339,31 @@ fn a_refusal_names_rule_owner_place_and_way_out() {
     );
     assert!(!of("a\u{1b}[2J\nb").contains('\n'));
 }
+
+#[test]
+fn messages_may_be_dropped_and_nothing_else_of_the_state_is_written() {
+    let r = registry();
+    let dropped = inside(0, ".comm-node/outbox/note.md");
+    assert_eq!(ask(&r, "backend", "", &dropped), (Outcome::Allow, "working files"));
+    assert_eq!(ask(&r, "far", "", &dropped), (Outcome::Allow, "working files"));
+    assert_eq!(ask(&r, "", "", &dropped), (Outcome::Warn, "unbound"));
+    assert_eq!(ask(&r, "backend", "finder", &dropped), (Outcome::Deny, "role"));
+    for key in [
+        ".comm-node/outbox/note.txt",
+        ".comm-node/outbox/.note.md",
+        ".comm-node/outbox/a/note.md",
+        ".comm-node/outbox/rejected/note.md",
+        ".comm-node/outbox",
+        ".comm-node/outbox.md",
+        ".comm-node/note.md",
+        ".comm-node/mail/frontend/new/note.md",
+        "services/api/.comm-node/outbox/note.md",
+    ] {
+        assert_eq!(ask(&r, "backend", "", &inside(0, key)), (Outcome::Deny, "protected"), "{key}");
+    }
+    // In another tree, and in a linked worktree, it is not the node's drop box.
+    assert_eq!(ask(&r, "far", "", &inside(1, ".comm-node/outbox/note.md")), (Outcome::Deny, "protected"));
+    let real = PathBuf::from("/worktree/.comm-node/outbox/note.md");
+    let elsewhere = Place::Inside { tree: 0, key: ".comm-node/outbox/note.md".into(), real };
+    assert_eq!(ask(&r, "backend", "", &elsewhere), (Outcome::Deny, "protected"));
+}

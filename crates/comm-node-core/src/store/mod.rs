@@ -6,10 +6,12 @@
 //! reported. Opening a [`Store`] touches nothing; what is missing is made by the first write.
 
 mod calls;
+mod crash;
 pub mod file;
 mod leases;
 mod lock;
 mod log;
+mod mail;
 mod prune;
 
 use std::fs::DirBuilder;
@@ -23,6 +25,7 @@ pub use file::Durability;
 pub use leases::{Asking, Leases, Outcome, Release, Repaired};
 pub use lock::Lock;
 pub use log::{Event, LOG_LIMIT};
+pub use mail::{Item, Mail, Place, Routed, State, Verdict};
 pub use prune::Leftovers;
 
 use crate::deadline::Deadline;
@@ -173,6 +176,13 @@ impl Store {
     /// When it is there but can't be read.
     pub fn read_ended_session(&self, id: &SessionId) -> Result<Option<Session>> {
         read_json(&self.ended_path(id))
+    }
+
+    /// True while the session `id` lives, as far as can be told; one without a record does not.
+    #[must_use]
+    pub fn session_lives(&self, id: &SessionId, now_ms: u64) -> bool {
+        let found = read_with_time(&self.session_path(id)).ok().flatten();
+        found.is_some_and(|(session, heartbeat)| session.is_live(heartbeat, now_ms))
     }
 
     /// Replaces a session's record; the session then counts as not ended.

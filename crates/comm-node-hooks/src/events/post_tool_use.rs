@@ -20,6 +20,7 @@ use crate::answer::Answer;
 use crate::bind;
 use crate::commit;
 use crate::lease;
+use crate::mail;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -51,7 +52,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
                     undone(&scene, &session, call, one, around, deadline)?;
                 }
             }
-            Ok(Answer::Silent)
+            mail::at_batch(&scene, &session, call, deadline)
         }
         _ => Ok(Answer::Silent),
     }

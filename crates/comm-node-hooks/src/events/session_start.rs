@@ -1,4 +1,4 @@
-//! SessionStart: registers and binds the session, and gives it its brief.
+//! SessionStart: registers and binds the session, and gives it its brief and its mail.
 
 use std::io::Write;
 use std::time::Duration;
@@ -10,11 +10,13 @@ use comm_node_core::guard::{self, Binding};
 use comm_node_core::lease::{Lease, counting, is_foreign};
 use comm_node_core::node::registry::Mode;
 use comm_node_core::session::Session;
+use comm_node_core::text::one_line;
 use comm_node_core::{Result, clock};
 
 use crate::Hook;
-use crate::answer::Answer;
+use crate::answer::{Answer, MAX_CONTEXT};
 use crate::bind;
+use crate::mail;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -47,7 +49,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     let binding = guard::binding(&scene.registry, &session);
     let foreign = foreign(&scene, &session, binding, deadline);
     let paused = scene.store.paused();
-    let text = brief::session(&Brief {
+    let mut text = brief::session(&Brief {
         registry: &scene.registry,
         binding,
         live: &live,
@@ -55,7 +57,22 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         paused: paused.as_ref(),
         stale: scene.is_stale(),
     });
-    Ok(Answer::Context { event: "SessionStart", text })
+    let room = MAX_CONTEXT.saturating_sub(text.chars().count() + 1);
+    // Without its mail a session still has to know its scope.
+    match mail::at_start(&scene, &session, call, room) {
+        Ok(offer) => {
+            text.push('\n');
+            text.push_str(&offer.text);
+            let text = text.trim_end().to_owned();
+            Ok(offer.give(Answer::Context { event: "SessionStart", text }))
+        }
+        Err(e) => {
+            text.push_str("\nIts mail could not be read: ");
+            text.push_str(&one_line(&e.to_string(), 400));
+            text.push_str(". Tell the user.");
+            Ok(Answer::Context { event: "SessionStart", text })
+        }
+    }
 }
 
 /// What others hold of the session's scope, as far as it can be read in a short time. What can't

@@ -1,5 +1,6 @@
 //! Stop: the main loop ends its turn. Frees what was committed in it, and what its subagents held
-//! that ended unheard, and looks at what commands in the background changed.
+//! that ended unheard, and looks at what commands in the background changed. The turn goes on where a
+//! question that holds another agent up is unanswered.
 
 use comm_node_core::Result;
 use comm_node_core::deadline::Deadline;
@@ -9,6 +10,7 @@ use crate::after;
 use crate::answer::Answer;
 use crate::commit;
 use crate::lease;
+use crate::mail;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -17,14 +19,15 @@ pub const HOOK: Hook = Hook { program: "comm-node-stop", gate: false, run };
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
-    if let Some(session) = commit::at_turn(&scene, call, around, deadline)?
-        && call.is_alone()
-    {
+    let Some(session) = commit::at_turn(&scene, call, around, deadline)? else { return Ok(Answer::Silent) };
+    if call.is_alone() {
         lease::release_subagents(&scene, &session, deadline)?;
     }
-    if call.subagent().is_some() {
-        Ok(Answer::Silent)
-    } else {
-        after::at_turn(&scene, call, around, deadline, "Stop")
+    if call.subagent().is_none() {
+        let told = after::at_turn(&scene, call, around, deadline, "Stop")?;
+        if told != Answer::Silent {
+            return Ok(told);
+        }
     }
+    mail::at_stop(&scene, &session, call, deadline)
 }

@@ -1,15 +1,19 @@
 //! UserPromptSubmit: the person sent a prompt, and may have committed something before; or something in the
-//! background ended. Says only what a command in the background did against the rules.
+//! background ended. Says what a command in the background did against the rules, and delivers mail;
+//! nothing where there is neither.
 
 use comm_node_core::Result;
 use comm_node_core::deadline::Deadline;
 
 use crate::Hook;
 use crate::after;
-use crate::answer::Answer;
+use crate::answer::{Answer, MAX_CONTEXT};
 use crate::commit;
+use crate::mail;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
+
+const EVENT: &str = "UserPromptSubmit";
 
 /// The hook program.
 pub const HOOK: Hook = Hook { program: "comm-node-user-prompt-submit", gate: false, run };
@@ -17,7 +21,24 @@ pub const HOOK: Hook = Hook { program: "comm-node-user-prompt-submit", gate: fal
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
     // What is wrong with the state is the guard's to report; a prompt is no place for it.
-    let _ = commit::at_turn(&scene, call, around, deadline);
-    let told = after::at_turn(&scene, call, around, deadline, "UserPromptSubmit");
-    Ok(told.unwrap_or(Answer::Silent))
+    let session = commit::at_turn(&scene, call, around, deadline).ok().flatten();
+    let told = after::at_turn(&scene, call, around, deadline, EVENT).unwrap_or(Answer::Silent);
+    let Some(session) = session.filter(|_| call.subagent().is_none()) else { return Ok(told) };
+    let mut offer = match mail::at_prompt(&scene, &session) {
+        Ok(offer) => offer,
+        Err(_) if told != Answer::Silent => return Ok(told),
+        Err(e) => return Err(e),
+    };
+    if offer.text.is_empty() {
+        return Ok(told);
+    }
+    let mut text = std::mem::take(&mut offer.text);
+    if let Answer::Context { text: report, .. } = told {
+        // Half a message is none: what doesn't fit is offered with the next prompt.
+        if report.chars().count() + text.chars().count() + 2 > MAX_CONTEXT {
+            return Ok(Answer::Context { event: EVENT, text: report });
+        }
+        text = report + "\n\n" + &text;
+    }
+    Ok(offer.give(Answer::Context { event: EVENT, text }))
 }

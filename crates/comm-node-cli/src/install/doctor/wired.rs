@@ -239,7 +239,7 @@ impl Wired {
         }
     }
 
-    /// The read-only commands may be run without asking.
+    /// The commands that only read or handle mail may be run without asking.
     #[must_use]
     pub fn rules(&self) -> Check {
         let name = "permissions";
@@ -255,7 +255,7 @@ impl Wired {
         };
         let missing: Vec<&str> = wiring::RULES.iter().copied().filter(|r| !is_allowed(r)).collect();
         if missing.is_empty() {
-            Check::pass(name, format!("{} read-only commands may be run without asking", wiring::RULES.len()))
+            Check::pass(name, format!("{} harmless commands may be run without asking", wiring::RULES.len()))
         } else {
             Check::warn(name, format!("agents must ask before {}", missing.join(", ")), INSTALL)
         }

@@ -14,7 +14,7 @@
 //!
 //! `docs/leases.md` gives the reasons and the measurements.
 
-mod crash;
+use super::crash;
 mod fence;
 mod files;
 mod journal;

@@ -1,0 +1,66 @@
+//! `comm-node reply`: an answer, which closes what it answers.
+
+use anyhow::{Result, bail};
+use comm_node_core::mail::{Draft, Kind, form};
+
+use crate::env::Env;
+use crate::here::Here;
+use crate::mailing::{self, Me, confirm, recipients};
+use crate::out::Out;
+use crate::{Outcome, routing};
+
+/// Arguments of `comm-node reply`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  comm-node reply 7G2K9Q 'id, email, name and role.'\n  comm-node reply 7G2K9Q --type question 'Which of the two?'\n  \
+                        comm-node reply 7G2K9Q --detailed < answer.md\n\n\
+                        The answer goes to the author of the message, in its conversation and about its task."
+)]
+pub struct Args {
+    /// The message: its id, or the six characters that are shown of it
+    id: String,
+    /// The text [default: stdin]
+    #[arg(value_name = "TEXT")]
+    body: Option<String>,
+    /// What kind it is
+    #[arg(long = "type", value_name = "TYPE", default_value = "answer", value_parser = super::send::kind)]
+    kind: Kind,
+    #[command(flatten)]
+    more: super::send::More,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the message is not in the mailbox, or the answer can't be sent.
+pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
+    let here = Here::find(env)?;
+    let registry = here.registry()?;
+    let me = Me::find(env, &here, &registry)?;
+    routing::sweep(&here, &registry, &me, out);
+    let mail = here.store.mail();
+    let Some(item) = mailing::find(mail, &me.name, &args.id)? else {
+        return Err(mailing::missing(&me.name, &args.id));
+    };
+    let Some(message) = mail.read(&me.name, &item)? else {
+        bail!("message {} is just being handled by another command; try again", item.id.short());
+    };
+    if args.kind == Kind::Signal {
+        bail!(
+            "a signal answers nothing; use `comm-node ack {}`, or send one with `comm-node send`",
+            item.id.short()
+        );
+    }
+    let said = Draft {
+        to: recipients(&registry, &me, std::slice::from_ref(&message.from))?,
+        kind: args.kind,
+        task: message.said.task.clone(),
+        thread: Some(message.thread()),
+        reply_to: Some(message.id),
+        body: form::tidy(&mailing::body(args.body.as_deref())?).to_owned(),
+        ..Draft::default()
+    };
+    let answer = mailing::send(&here, &me, args.more.apply(said))?;
+    confirm(out, args.more.json, &answer);
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,177 @@
+//! The drop box: any tool may leave a message in `outbox/`, and it is sent exactly once.
+//!
+//! ```text
+//! outbox/<name>.md                        left by somebody
+//! outbox/.routing/<id>.<from>.<name>.md   being sent under that id
+//! outbox/rejected/<name>.md, ….why.txt    not a message, and what is wrong with it
+//! ```
+//!
+//! The id is chosen before the file is looked at, so that whoever finds a file in `.routing/` can tell
+//! whether it was sent. All of it happens under the senders' lock.
+
+use std::path::PathBuf;
+
+use super::{Mail, join, names, rename};
+use crate::deadline::Deadline;
+use crate::mail::{Draft, Message, Ulid};
+use crate::session::SessionId;
+use crate::store::crash;
+use crate::store::file::{self, Durability};
+use crate::{Error, Result, clock};
+
+/// The largest file that is looked at.
+const MAX_FILE: u64 = 64 << 10;
+/// A file that is younger may still be being written.
+const SETTLED_MS: u64 = 2_000;
+
+/// What is to become of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is a message that may be sent.
+    Send(Draft),
+    /// It is somebody else's.
+    Leave,
+    /// It is none, for this reason.
+    Reject(String),
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routed {
+    /// It was sent.
+    Sent(Box<Message>),
+    /// It was put aside, for this reason.
+    Rejected(String),
+}
+
+impl Mail<'_> {
+    fn outbox(&self) -> PathBuf {
+        join(&self.store.dir, "outbox")
+    }
+
+    /// The names of the files that wait in the drop box.
+    ///
+    /// # Errors
+    /// When it can't be listed.
+    pub fn dropped(&self) -> Result<Vec<String>> {
+        let dir = self.outbox();
+        let mut found = names(&dir)?;
+        found.retain(|name| name.ends_with(".md") && !name.starts_with('.'));
+        if !found.is_empty() {
+            self.trust(&dir)?;
+            found.sort();
+        }
+        Ok(found)
+    }
+
+    /// Sends for `from` what waits in the drop box under one of these `names`. `check` is given the
+    /// name and the text, and says what is to become of it. `fresh` says that the writer is known to
+    /// have finished.
+    ///
+    /// # Errors
+    /// When files can't be moved.
+    pub fn route(
+        &self,
+        from: &str,
+        by: &SessionId,
+        wanted: &[String],
+        fresh: bool,
+        deadline: Deadline,
+        check: &mut dyn FnMut(&str, &str) -> Verdict,
+    ) -> Result<Vec<(String, Routed)>> {
+        let _lock = self.store.lock("mail", deadline)?;
+        let now = clock::now_ms();
+        self.recover_locked(now)?;
+        self.recover_dropped()?;
+        let mut out = Vec::new();
+        for name in wanted {
+            let id = self.next_id(now)?;
+            if let Some(routed) = self.route_one(from, by, name, id, fresh, check)? {
+                out.push((name.clone(), routed));
+            }
+        }
+        Ok(out)
+    }
+
+    fn route_one(
+        &self,
+        from: &str,
+        by: &SessionId,
+        name: &str,
+        id: Ulid,
+        fresh: bool,
+        check: &mut dyn FnMut(&str, &str) -> Verdict,
+    ) -> Result<Option<Routed>> {
+        let (source, routing) = (join(&self.outbox(), name), join(&self.outbox(), ".routing"));
+        self.make(&routing)?;
+        let claimed = join(&routing, &[id.text().as_str(), from, name].join("."));
+        crash::here()?;
+        if !rename(&source, &claimed)? {
+            return Ok(None);
+        }
+        crash::here()?;
+        let verdict = match file::read(&claimed, MAX_FILE) {
+            Ok(Some(text)) => check(name, &text),
+            Ok(None) => return Ok(None),
+            // Why it can't be read is said of the name that its author knows.
+            Err(Error::Damaged { why, .. }) => Verdict::Reject([name, ": ", &why].concat()),
+            Err(Error::Untrusted { why, .. }) => Verdict::Reject([name, ": ", why].concat()),
+            Err(e) => return Err(e),
+        };
+        let written = claimed.symlink_metadata().and_then(|m| m.modified()).map_or(0, clock::ms_of);
+        let settled = fresh || clock::now_ms().saturating_sub(written) > SETTLED_MS;
+        match verdict {
+            Verdict::Send(said) => {
+                let message = self.send_locked(Message { id, from: from.to_owned(), said }, by)?;
+                crash::here()?;
+                std::fs::remove_file(&claimed).map_err(Error::io("remove", &claimed))?;
+                Ok(Some(Routed::Sent(Box::new(message))))
+            }
+            Verdict::Reject(why) if settled => {
+                let rejected = join(&self.outbox(), "rejected");
+                self.make(&rejected)?;
+                let mut target = join(&rejected, name);
+                if target.symlink_metadata().is_ok() {
+                    target = join(&rejected, &[&id.short(), ".", name].concat());
+                }
+                let mut note = target.clone().into_os_string();
+                note.push(".why.txt");
+                file::replace(note.as_ref(), [&why, "\n"].concat().as_bytes(), Durability::Rebuildable)?;
+                rename(&claimed, &target)?;
+                Ok(Some(Routed::Rejected(why)))
+            }
+            Verdict::Leave | Verdict::Reject(_) => {
+                self.give_back(&claimed, name)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Puts a claimed file back, under another name if its own was taken meanwhile.
+    fn give_back(&self, claimed: &std::path::Path, name: &str) -> Result<()> {
+        let mut target = join(&self.outbox(), name);
+        let mut n = 1;
+        while target.symlink_metadata().is_ok() {
+            n += 1;
+            target = join(&self.outbox(), &[&n.to_string(), "-", name].concat());
+        }
+        rename(claimed, &target).map(drop)
+    }
+
+    /// Finishes what somebody who died began; only under the lock.
+    fn recover_dropped(&self) -> Result<()> {
+        let routing = join(&self.outbox(), ".routing");
+        for name in names(&routing)? {
+            let claimed = join(&routing, &name);
+            let mut parts = name.splitn(3, '.');
+            let (id, from, own) = (parts.next().and_then(Ulid::parse), parts.next(), parts.next());
+            let (Some(id), Some(from), Some(own)) = (id, from, own) else { continue };
+            if self.was_sent(from, id) {
+                std::fs::remove_file(&claimed).map_err(Error::io("remove", &claimed))?;
+            } else {
+                self.give_back(&claimed, own)?;
+            }
+        }
+        Ok(())
+    }
+}
