@@ -83,9 +83,10 @@ fn main() {
     };
     let own = "d0/src/a/b.rs";
     let bash = |(name, command): (&'static str, &'static str)| {
-        // Each call has an id of its own: to replace its record would wait for the disk.
+        // Each call has an id of its own, as it has in the client: to replace a record waits for the disk.
         let root = five.clone();
-        let input = Box::new(move |n| bash_call("PreToolUse", &root, command, &format!("toolu_{n}")));
+        let id = move |n| format!("toolu_{n}_{}", command.len());
+        let input = Box::new(move |n| bash_call("PreToolUse", &root, command, &id(n)));
         Case { name, program: GUARD, input, cwd: five.clone(), expect: None, goal: 0.60 }
     };
     let mut cases = vec![
