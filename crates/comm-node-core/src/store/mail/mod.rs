@@ -19,6 +19,20 @@
 mod name;
 mod outbox;
 mod send;
+/// When the file was renamed last, milliseconds since 1970. Links share it, so that another recipient's
+/// rename may make this one younger.
+#[cfg(unix)]
+fn renamed_ms(meta: &std::fs::Metadata, _: &Item) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    u64::try_from(meta.ctime()).unwrap_or(0).saturating_mul(1000)
+}
+
+/// The system does not tell; the message itself is older than its last rename.
+#[cfg(not(unix))]
+fn renamed_ms(_: &std::fs::Metadata, item: &Item) -> u64 {
+    item.id.ms()
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -208,18 +222,8 @@ impl Mail<'_> {
     /// True if the hook that began to offer `item` can't be about to finish.
     #[must_use]
     pub fn is_stale(&self, domain: &str, item: &Item, now_ms: u64) -> bool {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            // The last rename counts. Links share it, so that another recipient's may make this one younger.
-            let changed = self.path(domain, item).symlink_metadata().map(|m| m.ctime());
-            let changed = changed.ok().and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
-            now_ms.saturating_sub(changed.saturating_mul(1000)) > STALE_MS
-        }
-        #[cfg(not(unix))]
-        {
-            now_ms.saturating_sub(item.id.ms()) > STALE_MS
-        }
+        let since_ms = self.path(domain, item).symlink_metadata().map_or(0, |meta| renamed_ms(&meta, item));
+        now_ms.saturating_sub(since_ms) > STALE_MS
     }
 
     /// Where the message `id` is in the mailbox of `domain`.
