@@ -106,23 +106,6 @@ fn large_calls_end_soon() {
 }
 
 #[test]
-#[ignore = "a measurement: how long a look into the table takes"]
-fn looks_are_cheap() {
-    let mut told = String::new();
-    for line in ["cat a", "git status", "npm run build", "unheard-of a", "find . -exec rm {} +"] {
-        let argv = words(line);
-        let around =
-            Surroundings { cwd: Some("/r/w".as_ref()), tree: &crate::NoTree, made: &|_| None, rows: &[] };
-        let begun = Begun::now();
-        for _ in 0..1000 {
-            let _ = effects(&argv, &around);
-        }
-        told += &format!("\n{:?}  {line}", begun.elapsed() / 1000);
-    }
-    panic!("{told}");
-}
-
-#[test]
 fn options_beyond_the_bound_hide_nothing() {
     let many = " -n".repeat(3000);
     assert_eq!(run_with(&format!("sed{many} -i s/a/b/ a"), &[], None), "?path");
