@@ -90,6 +90,12 @@ pub struct Session {
     /// The agent that its main loop runs as (`claude --agent`), if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// The task that it works on, as the agent or a hand-off said; what it spends is booked on that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The role that its main loop took over with a hand-off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// The client's process, where it is known.
     #[serde(default)]
     pub process: Option<ProcessId>,
@@ -185,6 +191,8 @@ impl Session {
             bound_by: None,
             waiting_for: None,
             agent: None,
+            task: None,
+            role: None,
             process: None,
             directory: String::new(),
             started: String::new(),
