@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod allowance;
 pub mod cli;
 pub mod commands;
 pub mod config;

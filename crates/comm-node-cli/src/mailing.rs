@@ -14,6 +14,7 @@ use comm_node_core::store::{Event, Item, Mail, State};
 use comm_node_core::text::{self, one_line};
 use serde_json::{Value, json};
 
+use crate::allowance;
 use crate::config::reader::nearest;
 use crate::env::Env;
 use crate::here::{Here, session_of_caller};
@@ -150,6 +151,9 @@ pub(crate) fn send(here: &Here, me: &Me, said: Draft) -> Result<Message> {
     // The id has the same length whichever it will be.
     let trial = Message { id: Ulid::fresh(clock::now_ms(), None), from: me.name.clone(), said };
     if let Some(why) = mail::too_large(&trial) {
+        bail!("not sent: {why}");
+    }
+    if let Some(why) = allowance::refusal(here, &here.registry()?, me, &trial.said)? {
         bail!("not sent: {why}");
     }
     let deadline = Deadline::after(PATIENCE);

@@ -10,6 +10,7 @@ use comm_node_core::mail::{self, Draft, Message, Ulid};
 use comm_node_core::node::registry::Registry;
 use comm_node_core::store::{Routed, Verdict};
 
+use crate::allowance;
 use crate::config::fault::Issue;
 use crate::draft::{self, Written};
 use crate::here::Here;
@@ -144,10 +145,14 @@ fn complete(here: &Here, registry: &Registry<'_>, me: &Me, written: Written) -> 
         return Err(why);
     }
     let trial = Message { id: Ulid::fresh(clock::now_ms(), None), from: me.name.clone(), said };
-    match mail::too_large(&trial) {
-        Some(why) => {
-            Err(why.replace("add --detailed", "add `detailed: true`").replace("--artifact", "`artifacts:`"))
-        }
-        None => Ok(trial.said),
+    if let Some(why) = mail::too_large(&trial) {
+        return Err(why
+            .replace("add --detailed", "add `detailed: true`")
+            .replace("--artifact", "`artifacts:`"));
+    }
+    match allowance::refusal(here, registry, me, &trial.said) {
+        Ok(None) => Ok(trial.said),
+        Ok(Some(why)) => Err(why),
+        Err(e) => Err(format!("{e:#}")),
     }
 }

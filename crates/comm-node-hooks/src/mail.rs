@@ -16,7 +16,7 @@ use comm_node_core::guard::{self, Binding};
 use comm_node_core::mail::frame::{self, Digest};
 use comm_node_core::mail::{Message, Rank};
 use comm_node_core::session::{Session, SessionId};
-use comm_node_core::store::{Event, Item, Mail, Place, State};
+use comm_node_core::store::{Event, Item, Mail, Place, State, Way};
 use comm_node_core::{Error, Result, clock};
 
 use crate::answer::{Answer, MAX_CONTEXT};
@@ -41,13 +41,14 @@ struct Mailbox<'s> {
     mail: Mail<'s>,
     domain: &'s str,
     me: &'s SessionId,
+    task: Option<&'s str>,
     now_ms: u64,
 }
 
 /// What is about to be told.
 pub struct Offer<'s> {
     mailbox: Option<Mailbox<'s>>,
-    items: Vec<Item>,
+    told: Vec<(Item, Message)>,
     /// The text, empty where there is nothing to tell.
     pub text: String,
 }
@@ -56,9 +57,12 @@ impl Offer<'_> {
     /// Writes `answer`, which holds the text, and marks what is in it as told.
     #[must_use]
     pub fn give(self, answer: Answer) -> Answer {
-        let Some(mailbox) = self.mailbox.filter(|_| !self.items.is_empty()) else { return answer };
+        let Some(mailbox) = self.mailbox.filter(|_| !self.told.is_empty()) else { return answer };
         if answer.write() {
-            for item in &self.items {
+            for (item, message) in &self.told {
+                // The reader paid for it, whatever becomes of it. A figure is not worth failing for.
+                let (mail, task) = (mailbox.mail, mailbox.task);
+                let _ = mail.note_traffic(Way::Read, mailbox.domain, mailbox.me, task, message);
                 // What can't be marked is told again, to be sure.
                 if let Ok(Some(item)) = mailbox.mail.offered(mailbox.domain, item) {
                     mailbox.log("mail_offered", &item);
@@ -74,7 +78,8 @@ impl<'s> Mailbox<'s> {
     fn of(scene: &'s Scene, session: &'s Session) -> Option<Self> {
         let Binding::Domain(domain) = guard::binding(&scene.registry, session) else { return None };
         let (mail, domain) = (scene.store.mail(), domain.name.as_str());
-        Some(Self { scene, mail, domain, me: &session.session_id, now_ms: clock::now_ms() })
+        let (me, task) = (&session.session_id, session.task.as_deref());
+        Some(Self { scene, mail, domain, me, task, now_ms: clock::now_ms() })
     }
 
     fn log(&self, event: &str, item: &Item) {
@@ -153,16 +158,16 @@ impl<'s> Mailbox<'s> {
                     digest.leave(item.id);
                 } else if let Some(item) = self.mail.offer(self.domain, item, self.me)? {
                     digest.add(&block);
-                    claimed.push(item);
+                    claimed.push((item, message));
                 }
             }
         }
-        Ok(Offer { mailbox: Some(self), items: claimed, text: digest.finish() })
+        Ok(Offer { mailbox: Some(self), told: claimed, text: digest.finish() })
     }
 }
 
 fn nothing() -> Offer<'static> {
-    Offer { mailbox: None, items: Vec::new(), text: String::new() }
+    Offer { mailbox: None, told: Vec::new(), text: String::new() }
 }
 
 /// SessionStart: what waits, what sessions that are gone left open, and, where the context was made anew,

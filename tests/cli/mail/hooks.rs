@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use comm_node_core::store::Cursor;
 use comm_node_core::text::is_hidden;
 use serde_json::{Value, json};
 
@@ -102,6 +103,28 @@ fn nothing_waits_and_nothing_is_said() {
         node.run("b", &["ack", short(&id)]).good();
         node.send("b", &["frontend", "x?"]);
     }
+}
+
+#[test]
+fn what_a_message_costs_is_noted_for_its_author_and_each_reader() {
+    let node = Node::new();
+    let paid = |domain: &str| {
+        let (found, _) = node.store().mail().traffic(domain, &Cursor::default(), 1 << 20).expect("reads");
+        found
+            .iter()
+            .map(|t| format!("{:?} {} {} {}", t.way, t.session, t.task.as_deref().unwrap_or("-"), t.tokens))
+            .collect::<Vec<_>>()
+    };
+    let id = node.send("f", &["backend,human", "Which fields?", "--task", "bd-1"]);
+    let cost = node.run("f", &["sent", "--json"]).good().json()[0]["tokens"].as_u64().expect("a number");
+    assert_eq!((paid("frontend"), paid("backend")), (vec![format!("Sent f bd-1 {cost}")], vec![]));
+    node.prompt("b");
+    node.prompt("b");
+    assert_eq!(paid("backend"), [format!("Read b bd-1 {cost}")]);
+    // Read again is paid again, but not by the person.
+    node.run("b", &["read", short(&id)]).good();
+    node.run("", &["read", short(&id)]).good();
+    assert_eq!((paid("backend").len(), paid("human")), (2, vec![]));
 }
 
 #[test]

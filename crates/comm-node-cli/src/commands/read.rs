@@ -3,7 +3,7 @@
 use anyhow::Result;
 use comm_node_core::clock;
 use comm_node_core::mail::{HUMAN, Message, frame};
-use comm_node_core::store::{Place, State};
+use comm_node_core::store::{Place, State, Way};
 
 use crate::Outcome;
 use crate::env::Env;
@@ -49,6 +49,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
                 } else {
                     item.state.clone()
                 };
+                note_cost(&here, &me, &message)?;
                 let view = mailing::view_in(&message, &comm_node_core::store::Item { state, ..item }, now);
                 (message, view)
             }
@@ -69,6 +70,15 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         show(out, message, now);
     }
     Ok(Outcome::Done)
+}
+
+/// A session that reads a message pays for it.
+fn note_cost(here: &Here, me: &Me, message: &Message) -> Result<()> {
+    if me.is_person() {
+        return Ok(());
+    }
+    let task = here.store.read_session(&me.session)?.and_then(|session| session.task);
+    Ok(here.store.mail().note_traffic(Way::Read, &me.name, &me.session, task.as_deref(), message)?)
 }
 
 /// A message that one sent oneself; for a person one that anybody sent.

@@ -176,6 +176,12 @@ impl Tier {
             Self::Detailed => "detailed",
         }
     }
+
+    /// The tier called `name`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Signal, Self::Coordination, Self::Detailed].into_iter().find(|tier| tier.name() == name)
+    }
 }
 
 /// What the author of a message says.
@@ -347,6 +353,14 @@ pub fn fault(draft: &Draft) -> Option<String> {
     None
 }
 
+/// True for what may be sent although its author has nothing left to spend: what closes work, asks for more, or is
+/// said to the person alone.
+#[must_use]
+pub fn is_spared(draft: &Draft) -> bool {
+    let to_person = draft.to.iter().all(|to| to == HUMAN) && !draft.to.is_empty();
+    to_person || matches!(draft.kind, Kind::Handoff | Kind::BudgetRequest)
+}
+
 /// Why a message is too large for its tier, as *what; what to do*.
 #[must_use]
 pub fn too_large(message: &Message) -> Option<String> {
@@ -438,6 +452,18 @@ pub(crate) mod tests {
         for draft in bad {
             assert!(fault(&draft).is_some_and(|why| why.contains(';') || why.contains("must")), "{draft:?}");
         }
+    }
+
+    #[test]
+    fn what_closes_work_is_always_let_through() {
+        let to = |to: &[&str], kind| Draft {
+            to: to.iter().map(|s| (*s).to_owned()).collect(),
+            kind,
+            ..message("x").said
+        };
+        assert!(is_spared(&to(&["human"], Kind::Question)) && is_spared(&to(&["docs"], Kind::Handoff)));
+        assert!(is_spared(&to(&["docs"], Kind::BudgetRequest)));
+        assert!(!is_spared(&to(&["human", "docs"], Kind::Answer)) && !is_spared(&to(&[], Kind::Answer)));
     }
 
     #[test]

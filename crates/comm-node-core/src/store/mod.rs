@@ -25,7 +25,7 @@ pub use file::Durability;
 pub use leases::{Asking, Leases, Outcome, Release, Repaired};
 pub use lock::Lock;
 pub use log::{Event, LOG_LIMIT};
-pub use mail::{Item, Mail, Place, Routed, State, Verdict};
+pub use mail::{Cursor, Item, Mail, Place, Routed, State, Traffic, Verdict, Way};
 pub use prune::Leftovers;
 
 use crate::deadline::Deadline;

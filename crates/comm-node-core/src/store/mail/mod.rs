@@ -19,6 +19,7 @@
 mod name;
 mod outbox;
 mod send;
+mod traffic;
 /// When the file was renamed last, milliseconds since 1970. Links share it, so that another recipient's
 /// rename may make this one younger.
 #[cfg(unix)]
@@ -41,6 +42,7 @@ use std::path::{Path, PathBuf};
 
 pub use name::{Item, Place, State};
 pub use outbox::{Routed, Verdict};
+pub use traffic::{Cursor, Traffic, Way};
 
 use super::{Store, file};
 use crate::mail::{Message, Ulid, form};

@@ -6,9 +6,10 @@
 //! 4. The file is flushed, and with it the names that it got. Nobody was shown it before.
 //! 5. Each link moves from `tmp/` to `new/`.
 //! 6. What it answers is acknowledged in its author's mailbox.
-//! 7. `sending/<id>.md` becomes the author's copy.
+//! 7. What it cost its author is noted.
+//! 8. `sending/<id>.md` becomes the author's copy.
 //!
-//! Whoever finds `sending/<id>.md` does 5 to 7, as often as it likes: a link that is not in `tmp/` any
+//! Whoever finds `sending/<id>.md` does 5 to 8, as often as it likes: a link that is not in `tmp/` any
 //! more has been delivered. Whoever finds an old `sending/<id>.tmp` takes 1 and 2 back. One lock
 //! serialises senders, which also gives ids that grow from one message of the node to the next.
 
@@ -16,9 +17,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Mail, Place, State, join, names, read, rename};
+use super::{Mail, Place, State, Way, join, names, read, rename};
 use crate::deadline::Deadline;
-use crate::mail::{Draft, EVERYONE, Message, Ulid, form};
+use crate::mail::{Draft, EVERYONE, HUMAN, Message, Ulid, form};
 use crate::session::SessionId;
 use crate::store::file::{self, Durability};
 use crate::store::{Item, crash};
@@ -146,7 +147,7 @@ impl Mail<'_> {
         true
     }
 
-    /// Steps 5 to 7.
+    /// Steps 5 to 8.
     fn deliver(&self, message: &Message, sent: &Path, by: &SessionId) -> Result<()> {
         for to in recipients(&message.said) {
             crash::here()?;
@@ -156,6 +157,12 @@ impl Mail<'_> {
         if let Some(id) = message.said.reply_to {
             crash::here()?;
             self.acknowledge(&message.from, id, by)?;
+        }
+        crash::here()?;
+        if message.from != HUMAN {
+            let task = self.store.read_session(by).ok().flatten().and_then(|session| session.task);
+            // A message is not held back for want of a figure.
+            let _ = self.note_traffic(Way::Sent, &message.from, by, task.as_deref(), message);
         }
         crash::here()?;
         let copy = self.sent_path(&message.from, message.id);
