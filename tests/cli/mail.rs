@@ -15,7 +15,7 @@ use comm_node_core::text::is_hidden;
 use serde_json::Value;
 
 mod drop_box;
-mod hooks;
+pub(crate) mod hooks;
 
 const YAML: &str = "version: 1
 name: shop
@@ -26,9 +26,9 @@ domains:
 ";
 
 /// A node with a live session for each domain: `b` of backend, `b2` too, `f` of frontend; `u` of none.
-struct Node {
+pub(crate) struct Node {
     _temp: tempfile::TempDir,
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Stand for the sessions' clients.
     clients: Vec<(&'static str, Child)>,
 }
@@ -44,25 +44,25 @@ impl Drop for Node {
 
 /// What a command said.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// The exit code is 0.
-    fn good(self) -> Self {
+    pub(crate) fn good(self) -> Self {
         assert_eq!(self.code, 0, "{self:?}");
         self
     }
 
     /// It was refused, with these pieces in the reason.
-    fn refused(self, pieces: &[&str]) -> Self {
+    pub(crate) fn refused(self, pieces: &[&str]) -> Self {
         assert_eq!((self.code, self.out.as_str()), (1, ""), "{self:?}");
         for piece in pieces {
             assert!(self.err.contains(piece), "it lacks {piece:?}: {}", self.err);
@@ -72,7 +72,7 @@ impl Said {
 }
 
 impl Node {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let temp = tempfile::tempdir().expect("temp dir");
         let root = temp.path().canonicalize().expect("real");
         fs::write(root.join("comm-node.yaml"), YAML).expect("writes");
@@ -86,24 +86,24 @@ impl Node {
     }
 
     /// The process of the client of session `id`; of one that has none, the first.
-    fn pid(&self, id: &str) -> u32 {
+    pub(crate) fn pid(&self, id: &str) -> u32 {
         let (_, client) = self.clients.iter().find(|(name, _)| *name == id).unwrap_or(&self.clients[0]);
         client.id()
     }
 
-    fn register(&self, id: &str, domain: &str, pid: u32) {
+    pub(crate) fn register(&self, id: &str, domain: &str, pid: u32) {
         let mut session = Session::new(SessionId::new(id).expect("an id"));
         session.domain = Some(domain.to_owned()).filter(|d| !d.is_empty());
         session.process = ProcessId::of(pid);
         self.store().write_session(&session).expect("writes");
     }
 
-    fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         Store::new(self.root.join(".comm-node"))
     }
 
     /// Runs `comm-node args` in session `id`, or as a person, with `stdin`.
-    fn run_with(&self, id: &str, args: &[&str], stdin: &[u8]) -> Said {
+    pub(crate) fn run_with(&self, id: &str, args: &[&str], stdin: &[u8]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_comm-node"));
         command
             .args(args)
@@ -124,19 +124,27 @@ impl Node {
         Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
     }
 
-    fn run(&self, id: &str, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, id: &str, args: &[&str]) -> Said {
         self.run_with(id, args, b"")
     }
 
     /// Sends, and returns the whole id.
-    fn send(&self, id: &str, args: &[&str]) -> String {
+    pub(crate) fn send(&self, id: &str, args: &[&str]) -> String {
         let mut all = vec!["send", "--json"];
         all.extend(args);
         self.run(id, &all).good().json()["id"].as_str().expect("an id").to_owned()
     }
 
-    fn inbox(&self, id: &str) -> Vec<Value> {
+    pub(crate) fn inbox(&self, id: &str) -> Vec<Value> {
         self.run(id, &["inbox", "--json"]).good().json().as_array().expect("a list").clone()
+    }
+
+    /// Every line of the event log.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.root.join(".comm-node/log/events.jsonl")).unwrap_or_default();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+            .collect()
     }
 
     /// The state of message `id` with each recipient, as its author sees it.

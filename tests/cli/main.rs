@@ -7,3 +7,4 @@ mod hooks;
 mod install;
 mod mail;
 mod shell;
+mod status;

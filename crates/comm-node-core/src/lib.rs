@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod activity;
 pub mod brief;
 pub mod clock;
 pub mod deadline;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::activity::Activity;
 use crate::node::Head;
 use crate::node::registry::{Domain, Registry};
 use crate::process::{Liveness, ProcessId};
@@ -93,6 +94,24 @@ pub struct Session {
     /// The task that it works on, as the agent or a hand-off said; what it spends is booked on that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// What it does, as its agent last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
+    /// How much of the task is done, in percent, as its agent last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u8>,
+    /// Anything more that its agent last said of its work, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// When its agent last said something of its work, milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_ms: Option<u64>,
+    /// When a person was told that the session is lost or silent, milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_ms: Option<u64>,
+    /// The session's transcript, which grows while its model works.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub transcript: String,
     /// The role that its main loop took over with a hand-off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -192,6 +211,12 @@ impl Session {
             waiting_for: None,
             agent: None,
             task: None,
+            activity: None,
+            progress: None,
+            note: None,
+            said_ms: None,
+            reported_ms: None,
+            transcript: String::new(),
             role: None,
             process: None,
             directory: String::new(),

@@ -112,6 +112,13 @@ fn enter(
     if let Some(dir) = &directory {
         session.directory = dir.to_string_lossy().into_owned();
     }
+    if !call.transcript_path.is_empty() {
+        session.transcript = call.transcript_path.to_string();
+    }
+    // A compaction comes in the middle of a turn.
+    if anew && call.source != "compact" {
+        store.close_turn(&id);
+    }
     let wanted = wanted(&scene.registry, &session, call, around, directory.as_deref());
     assign(&mut session, wanted, &rivals);
     store.write_session(&session)?;

@@ -20,6 +20,7 @@ pub mod lease;
 pub mod mail;
 pub mod scene;
 mod shell;
+mod turn;
 pub mod wire;
 
 use std::time::Duration;

@@ -325,8 +325,9 @@ pub fn at_stop(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Dead
     Ok(offer.give(Answer::Hold { reason: UNANSWERED, text }))
 }
 
-/// Puts on record how often in a row the turn was not let end.
+/// Puts on record that the turn goes on, and how often in a row it was not let end.
 fn hold(scene: &Scene, session: &Session, held: u32, deadline: Deadline) -> Result<()> {
+    scene.store.open_turn(&session.session_id);
     let _lock = scene.store.lock("sessions", deadline.at_most(Duration::from_secs(1)))?;
     let Some(mut session) = scene.store.read_session(&session.session_id)? else { return Ok(()) };
     session.held = held;

@@ -18,14 +18,14 @@ const STOP: &str = env!("CARGO_BIN_EXE_comm-node-stop");
 const GUARD: &str = env!("CARGO_BIN_EXE_comm-node-pre-tool-use");
 
 /// A client that was started for a session, and can be killed.
-struct Client(std::process::Child);
+pub(crate) struct Client(std::process::Child);
 
 impl Client {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().expect("starts"))
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -39,7 +39,14 @@ impl Drop for Client {
 
 impl Node {
     /// What `program` says to `event` of session `id`, whose client is `client` or that of the node.
-    fn hook(&self, program: &str, id: &str, client: Option<&Client>, event: &str, more: &Value) -> String {
+    pub(crate) fn hook(
+        &self,
+        program: &str,
+        id: &str,
+        client: Option<&Client>,
+        event: &str,
+        more: &Value,
+    ) -> String {
         let mut call = json!({"session_id": id, "cwd": self.root, "hook_event_name": event});
         let fields = call.as_object_mut().expect("an object");
         fields.extend(more.as_object().expect("an object").clone());
@@ -61,15 +68,15 @@ impl Node {
     }
 
     /// The same of the session `id` of the node's own client, as the text that the model is given.
-    fn told(&self, program: &str, id: &str, event: &str, more: &Value) -> String {
+    pub(crate) fn told(&self, program: &str, id: &str, event: &str, more: &Value) -> String {
         context(&self.hook(program, id, None, event, more))
     }
 
-    fn prompt(&self, id: &str) -> String {
+    pub(crate) fn prompt(&self, id: &str) -> String {
         self.told(PROMPT, id, "UserPromptSubmit", &json!({}))
     }
 
-    fn batch(&self, id: &str) -> String {
+    pub(crate) fn batch(&self, id: &str) -> String {
         self.told(
             POST,
             id,
@@ -78,7 +85,7 @@ impl Node {
         )
     }
 
-    fn stop(&self, id: &str, active: bool) -> String {
+    pub(crate) fn stop(&self, id: &str, active: bool) -> String {
         self.told(STOP, id, "Stop", &json!({"stop_hook_active": active}))
     }
 }

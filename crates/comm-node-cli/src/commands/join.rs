@@ -124,7 +124,7 @@ pub(super) fn find_session(store: &Store, prefix: &str) -> Result<SessionId> {
 }
 
 /// The record of `id`, that of its former life or a new one if need be, and those of the others.
-fn record(env: &Env, store: &Store, id: &SessionId) -> Result<(Session, Vec<(Session, u64)>)> {
+pub(super) fn record(env: &Env, store: &Store, id: &SessionId) -> Result<(Session, Vec<(Session, u64)>)> {
     let others = store.sessions()?.into_iter().flatten().filter(|(s, _)| s.session_id != *id).collect();
     let session = match store.read_session(id)? {
         Some(session) => session,

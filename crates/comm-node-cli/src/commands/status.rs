@@ -1,5 +1,7 @@
 //! `comm-node status`: the node at a glance.
 
+mod set;
+
 use anyhow::Result;
 use comm_node_core::clock::Now;
 use comm_node_core::guard::{self, Binding, scope};
@@ -15,12 +17,22 @@ use crate::out::{Ink, Out};
 
 /// Arguments of `comm-node status`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  comm-node status\n  comm-node status --json | jq '.domains[].sessions'")]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Print JSON: one object with the node, its faults and its domains.
+    /// Print JSON: one object with the node, its faults and its domains
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    said: set::Said,
 }
+
+const AFTER_HELP: &str = "\
+Examples:
+  comm-node status
+  comm-node status --json | jq '.domains[].sessions'
+  comm-node status --set busy --task bd-102 --progress 40    inside a session: say what it does
+  comm-node status --set blocked --note 'needs the API contract'
+  comm-node status --set idle                                done: no task any more";
 
 /// Foreign leases that are named one by one.
 const FOREIGN: usize = 10;
@@ -31,6 +43,9 @@ const FOREIGN: usize = 10;
 /// When there is no node or it can't be read.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
+    if args.said.is_any() {
+        return set::run(&args.said, args.json, &here, env, out);
+    }
     let registry = here.registry()?;
     let (rows, mut faults) = rows(&here)?;
     let paused = here.store.paused();

@@ -26,6 +26,9 @@ pub struct Event<'a> {
     /// The session's domain.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub domain: &'a str,
+    /// The task it is about.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub task: &'a str,
     /// The tool that was called.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub tool: &'a str,

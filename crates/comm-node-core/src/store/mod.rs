@@ -13,6 +13,7 @@ mod lock;
 mod log;
 mod mail;
 mod prune;
+mod turns;
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
@@ -206,9 +207,11 @@ impl Store {
         self.prepare_sub("sessions")?;
         self.prepare_sub("sessions/ended")?;
         match std::fs::rename(&from, self.ended_path(id)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("move", &from)(e)),
-            _ => Ok(()),
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io("move", &from)(e)),
+            _ => {}
         }
+        self.close_turn(id);
+        Ok(())
     }
 
     /// Marks a session as active now: its record's modification time is its last heartbeat. One

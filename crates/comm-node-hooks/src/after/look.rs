@@ -252,6 +252,7 @@ impl<'l> Look<'l> {
             session: session.session_id.as_str(),
             agent: self.call.agent_id.as_deref().unwrap_or_default(),
             domain: session.domain.as_deref().unwrap_or_default(),
+            task: session.task.as_deref().unwrap_or_default(),
             tool: &self.call.tool_name,
             call: self.id,
             path,

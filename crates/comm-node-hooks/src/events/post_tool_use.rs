@@ -74,6 +74,7 @@ fn wrote(
             session: session.session_id.as_str(),
             agent: call.agent_id.as_deref().unwrap_or_default(),
             domain: session.domain.as_deref().unwrap_or_default(),
+            task: session.task.as_deref().unwrap_or_default(),
             tool: &call.tool_name,
             call: &call.tool_use_id,
             path: &shown(&scene.layout.root, &real),

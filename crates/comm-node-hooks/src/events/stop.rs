@@ -12,6 +12,7 @@ use crate::commit;
 use crate::lease;
 use crate::mail;
 use crate::scene::{Scene, Surroundings};
+use crate::turn;
 use crate::wire::Call;
 
 /// The hook program.
@@ -24,6 +25,8 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         lease::release_subagents(&scene, &session, deadline)?;
     }
     if call.subagent().is_none() {
+        // Before all that may let it go on.
+        turn::ends(&scene, &session, deadline)?;
         let told = after::at_turn(&scene, call, around, deadline, "Stop")?;
         if told != Answer::Silent {
             return Ok(told);

@@ -24,6 +24,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     let session = commit::at_turn(&scene, call, around, deadline).ok().flatten();
     let told = after::at_turn(&scene, call, around, deadline, EVENT).unwrap_or(Answer::Silent);
     let Some(session) = session.filter(|_| call.subagent().is_none()) else { return Ok(told) };
+    scene.store.open_turn(&session.session_id);
     let mut offer = match mail::at_prompt(&scene, &session) {
         Ok(offer) => offer,
         Err(_) if told != Answer::Silent => return Ok(told),

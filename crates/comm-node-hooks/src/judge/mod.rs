@@ -264,6 +264,7 @@ impl<'c> Court<'c> {
             session: sitting.session.map_or("", |s| s.session_id.as_str()),
             agent: self.call.agent_id.as_deref().unwrap_or_default(),
             domain: sitting.session.and_then(|s| s.domain.as_deref()).unwrap_or_default(),
+            task: sitting.session.and_then(|s| s.task.as_deref()).unwrap_or_default(),
             tool: &self.call.tool_name,
             call: &self.call.tool_use_id,
             path: &f.shown,
