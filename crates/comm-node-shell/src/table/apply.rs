@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
 
     /// All effects, in the order of the row.
     pub(super) fn effects(mut self) -> Vec<Effect> {
-        let Some(row) = self.rows.first().copied() else { return self.out };
+        let Some(row) = self.rows.first().cloned() else { return self.out };
         let (mut goes, mut like, mut murky) = (true, None, false);
         // Behind an operand it may be meant for a program that this one runs: `go run x.go --help`.
         let runs = row.clauses().any(|clause| matches!(clause, Clause::Unknown | Clause::Code));

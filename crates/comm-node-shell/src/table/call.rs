@@ -199,9 +199,8 @@ impl<'a> Words<'a> {
 fn declared<'a>(rows: &[Row<'a>], operands: usize, name: &str) -> Option<(&'a str, Slot<'a>, bool)> {
     let (mut shortened, mut flag) = (None, false);
     for row in rows {
-        let depth = row.depth(&[]).unwrap_or(0);
-        let passed = depth < operands && row.clauses().any(|clause| clause == Clause::Front);
-        if depth > operands || passed {
+        let passed = row.depth < operands && row.clauses().any(|clause| clause == Clause::Front);
+        if row.depth > operands || passed {
             continue;
         }
         for clause in row.clauses() {

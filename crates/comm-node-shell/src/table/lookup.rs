@@ -1,7 +1,8 @@
 //! Finding the row that is for a call: the user's rows come first, then the table's.
 
 use super::call::Words;
-use super::row::Row;
+use super::index::{self, TABLE};
+use super::row::{Line, Row};
 use super::{Argument, Surroundings};
 
 /// The table, as it stands in its file.
@@ -23,25 +24,25 @@ pub(super) struct Found<'a> {
 
 /// The rows for the program `name` with the arguments `args`.
 pub(super) fn find<'a>(name: &str, args: &'a [Argument], around: &Surroundings<'a>) -> Option<Found<'a>> {
-    let mine = rows_of(name, around.rows);
+    let mine = own(name, around.rows);
     let mut rows: Vec<Row<'a>> = Vec::new();
     let mut given: Vec<&'a str> = Vec::new();
     let mut depth = 0;
-    let mut fits = false;
     loop {
         let mut deeper = false;
         let mut exact = None;
-        for row in &mine {
-            match row.depth(&given) {
-                Some(d) if d == given.len() => exact = exact.or(Some(*row)),
-                Some(d) if d > given.len() => deeper = true,
-                _ => {}
-            }
+        let mut see = |line: Line<'a>| match line.depth(&given) {
+            Some(d) if d == given.len() => exact = exact.or(Some(line)),
+            Some(d) => deeper |= d > given.len(),
+            None => {}
+        };
+        mine.iter().copied().for_each(&mut see);
+        for line in index::candidates(name, given.first().copied()).filter(|line| line.is_for(name)) {
+            see(line);
         }
-        if let Some(row) = exact {
-            rows.insert(0, row);
+        if let Some(line) = exact {
+            rows.insert(0, line.read());
             depth = given.len();
-            fits = true;
         }
         if !deeper || given.len() == DEEPEST {
             break;
@@ -51,102 +52,25 @@ pub(super) fn find<'a>(name: &str, args: &'a [Argument], around: &Surroundings<'
             _ => break,
         }
     }
-    fits.then_some(Found { rows, depth })
+    (!rows.is_empty()).then_some(Found { rows, depth })
 }
 
 /// Whether there is a row for the program `name`, whatever its arguments.
 pub(super) fn knows(name: &str, user: &[&str]) -> bool {
-    !rows_of(name, user).is_empty()
+    !own(name, user).is_empty() || index::candidates(name, None).any(|line| line.is_for(name))
 }
 
-/// All rows for the program `name`.
-fn rows_of<'a>(name: &str, user: &[&'a str]) -> Vec<Row<'a>> {
-    let mut mine = Vec::new();
+/// The user's rows for the program `name`.
+fn own<'a>(name: &str, user: &[&'a str]) -> Vec<Line<'a>> {
+    let mut lines = Vec::new();
     for text in user {
-        let row = Row::new(text);
+        let line = Line::new(text);
         // A row that says nothing would mean that nothing is written.
-        if row.is_for(name) && row.clauses().next().is_some() {
-            mine.push(row);
+        if line.is_for(name) && line.clauses().next().is_some() {
+            lines.push(line);
         }
     }
-    let wanted = mark(name.as_bytes(), 0, name.len());
-    for (start, marks) in STARTS.iter().zip(&MARKS) {
-        if marks & wanted == 0 {
-            continue;
-        }
-        let row = row_at(*start);
-        if row.is_for(name) {
-            mine.push(row);
-        }
-    }
-    mine
-}
-
-/// The row of the table that begins at `start`. It goes on over lines that are indented.
-fn row_at(start: u16) -> Row<'static> {
-    let rest = TABLE.get(usize::from(start)..).unwrap_or_default();
-    let mut end = 0;
-    for line in rest.split_inclusive('\n') {
-        if end > 0 && !line.starts_with(' ') {
-            break;
-        }
-        end += line.len();
-    }
-    Row::new(rest.get(..end).unwrap_or_default())
-}
-
-/// The rows of the table.
-#[cfg(test)]
-pub(super) fn table_rows() -> impl Iterator<Item = Row<'static>> {
-    STARTS.iter().map(|start| row_at(*start))
-}
-
-const TABLE: &str = include_str!("commands.txt");
-
-/// How many rows the table has.
-const ROWS: usize = starts_and_marks::<0>().0;
-/// Where each row begins. With this the table need not be gone through for every program.
-static STARTS: [u16; ROWS] = starts_and_marks::<ROWS>().1;
-/// For each row a bit for each of its names, which says where it is worth while to read them.
-static MARKS: [u32; ROWS] = starts_and_marks::<ROWS>().2;
-
-/// The bit of a name: names that differ have the same one once in 32 times.
-const fn mark(text: &[u8], start: usize, end: usize) -> u32 {
-    if start >= end {
-        return 0;
-    }
-    let sum = text[start] as usize + 3 * text[end - 1] as usize + 5 * (end - start);
-    1 << (sum % 32)
-}
-
-/// How many rows the table has, where the first `N` begin, and their marks.
-const fn starts_and_marks<const N: usize>() -> (usize, [u16; N], [u32; N]) {
-    let text = TABLE.as_bytes();
-    assert!(text.len() <= u16::MAX as usize, "offsets in the table have 16 bits");
-    let (mut starts, mut marks) = ([0; N], [0; N]);
-    let (mut row, mut at) = (0, 0);
-    while at < text.len() {
-        if !matches!(text[at], b'#' | b' ' | b'\n') {
-            if row < N {
-                starts[row] = at as u16;
-                let mut name = at;
-                while at < text.len() && !matches!(text[at], b' ' | b'\n') {
-                    if text[at] == b'|' {
-                        marks[row] |= mark(text, name, at);
-                        name = at + 1;
-                    }
-                    at += 1;
-                }
-                marks[row] |= mark(text, name, at);
-            }
-            row += 1;
-        }
-        while at < text.len() && text[at] != b'\n' {
-            at += 1;
-        }
-        at += 1;
-    }
-    (row, starts, marks)
+    lines
 }
 
 /// The name by which a program is looked up, or `None` if it is a program of somebody's own:

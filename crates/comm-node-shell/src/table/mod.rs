@@ -6,6 +6,7 @@ mod awk;
 mod call;
 mod copy;
 mod git;
+mod index;
 mod interpret;
 mod lookup;
 mod perl;

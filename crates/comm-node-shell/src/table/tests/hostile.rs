@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Fixture, run_with, words};
 use crate::cpu::Begun;
-use crate::table::lookup::table_rows;
+use crate::table::index::table_rows;
 use crate::table::{Argument, Surroundings, effects};
 
 /// Pieces of which calls are made; every program of the table is added.

@@ -1,7 +1,8 @@
 //! The table itself, and rows of the user's own.
 
 use super::run_with;
-use crate::table::lookup::table_rows;
+use crate::table::index::{candidates, table_rows};
+use crate::table::row::Line;
 use crate::{check_row, table_text};
 
 #[test]
@@ -80,6 +81,31 @@ fn a_faulty_row_does_no_harm() {
     assert_eq!(run_with("mygen -o x y", &rows, None), "file x");
     assert_eq!(run_with("\u{1f600}", &rows, None), "?program");
     assert_eq!(run_with("mygen-x a", &rows, None), "?program");
+}
+
+/// What the index leaves out, going through the whole table would not have found either.
+#[test]
+fn every_row_stands_where_it_is_looked_for() {
+    let text = |line: Line<'_>| line.words().collect::<Vec<_>>().join(" ");
+    let (mut looks, mut in_vain) = (0, 0);
+    for row in table_rows() {
+        let words: Vec<&str> = row.words().take(2).collect();
+        let deep = row.depth(&[]).unwrap() > 0;
+        let firsts = words[1].split('|').filter(|_| deep).map(Some);
+        for first in firsts.chain([None]) {
+            for name in words[0].split('|') {
+                let found: Vec<String> = candidates(name, first).map(text).collect();
+                assert_eq!(
+                    found.iter().filter(|f| **f == text(row)).count(),
+                    1,
+                    "{name} {first:?}: {found:?}"
+                );
+                looks += 1;
+                in_vain += candidates(name, first).filter(|line| !line.is_for(name)).count();
+            }
+        }
+    }
+    assert!(looks > 1000 && in_vain < 4 * looks, "{looks} looks, {in_vain} rows in vain");
 }
 
 #[test]
