@@ -276,6 +276,7 @@ fn node(root: &Path, domains: usize) -> PathBuf {
         fold_case: false,
         trees: vec![Text::from(root.to_str().unwrap().to_owned())],
         policy: Policy::default(),
+        budget: None,
         protected: patterns(vec![".env*".into(), "**/secrets/**".into()]),
         mcp_writes: vec![],
         shell: vec![],
@@ -293,6 +294,7 @@ fn node(root: &Path, domains: usize) -> PathBuf {
                 role: None,
                 exports: vec!["Contract".into()],
                 imports: vec![],
+                budget: None,
                 other: Default::default(),
             })
             .collect(),

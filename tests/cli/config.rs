@@ -15,6 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use comm_node_core::budget::{Limit, OnExhausted, Span, Unit};
 use comm_node_core::node::registry::{Registry, SourceId};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -198,7 +199,9 @@ fn the_registry_says_what_the_file_says() {
     assert_eq!(backend.scope[0].glob(), "services/api/**");
     assert_eq!(backend.scope[0].line(), 7);
     assert_eq!(backend.home.iter().map(|h| h.as_str()).collect::<Vec<_>>(), ["services/api", "migrations"]);
-    assert_eq!(backend.other["budget"]["usd_per_day"], 20.0);
+    let budget = backend.budget.as_deref().unwrap();
+    assert_eq!(budget.limits, [Limit(Span::Day, Unit::Usd, 20_000_000)]);
+    assert_eq!((budget.coordination, budget.cap), (Some(40_000), None));
     assert_eq!(backend.other["forbidden_imports"][0], "apps/web/**");
     assert_eq!(registry.domain("integration").unwrap().role.as_ref().unwrap().as_str(), "coordinator");
     assert_eq!(registry.policy.lease_ttl_s, 1800);
@@ -211,6 +214,29 @@ fn the_registry_says_what_the_file_says() {
         registry.role("test").unwrap().unwrap().scope
     );
     assert_eq!(registry.role("comm-node:finder").unwrap().unwrap().scope, []);
+}
+
+#[test]
+fn a_budget_of_the_node_fills_in_what_domains_do_not_say() {
+    let node = Node::with(include_str!("fixtures/config/valid/budgets.yaml"));
+    node.ok(&["compile"]);
+    let text = node.registry_text();
+    let registry = Registry::parse(&text).unwrap();
+    let of = |name: &str| registry.domain(name).unwrap().budget.as_deref().unwrap();
+    // What is per task holds for each domain, the rest for all of them together.
+    assert_eq!(registry.budget.as_ref().unwrap().limits, [Limit(Span::Day, Unit::Usd, 100_000_000)]);
+    assert_eq!(of("frontend").limits, [Limit(Span::Task, Unit::Tokens, 300_000)]);
+    assert_eq!((of("frontend").coordination, of("frontend").cap()), (Some(60_000), 50_000));
+    assert_eq!(of("docs").limits, [Limit(Span::Task, Unit::Tokens, 50_000)]);
+    assert_eq!((of("docs").coordination, of("docs").cap), (Some(2_000), Some(50_000)));
+    assert_eq!(of("backend").limits.len(), 6);
+    assert_eq!(of("backend").limit(Span::Task, Unit::Usd), Some(4_500_000));
+    assert_eq!((of("backend").coordination, of("backend").cap), (Some(40_000), Some(200_000)));
+    assert_eq!(registry.policy.on_exhausted, OnExhausted::Stop);
+    // A domain without a budget costs the hooks nothing.
+    let node = Node::with("version: 1\ndomains: {a: {scope: [\"a/**\"]}}\n");
+    node.ok(&["compile"]);
+    assert!(!node.registry_text().contains("\"budget\""));
 }
 
 #[test]

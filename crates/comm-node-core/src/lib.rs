@@ -12,6 +12,7 @@
 
 pub mod activity;
 pub mod brief;
+pub mod budget;
 pub mod clock;
 pub mod deadline;
 mod error;

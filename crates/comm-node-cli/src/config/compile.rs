@@ -9,7 +9,7 @@ use super::domain::{self, Marks};
 use super::fault::{Issue, Level, Source, quoted};
 use super::reader::Reader;
 use super::yaml::{Node, Value};
-use super::{policy, role, shell, yaml};
+use super::{budget, policy, role, shell, yaml};
 
 /// What surrounds the text and decides about its meaning.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub struct Compiled {
     pub marks: Vec<Marks>,
 }
 
-const KEYS: [&str; 7] = ["version", "name", "domains", "roles", "policy", "mcp_writes", "shell"];
+const KEYS: [&str; 8] = ["version", "name", "domains", "roles", "policy", "budget", "mcp_writes", "shell"];
 /// The longest name of anything.
 pub(super) const MAX_NAME: usize = 64;
 
@@ -74,6 +74,7 @@ fn file(reader: &mut Reader<'_>, tree: &Node, ground: Ground<'_>) -> Option<(Reg
         fold_case: ground.fold_case,
         trees: vec![Text::from(ground.root.to_string_lossy().into_owned())],
         policy: comm_node_core::node::registry::Policy::default(),
+        budget: fields.get("budget").map(|node| budget::read(reader, node)),
         protected: Vec::new(),
         mcp_writes: Vec::new(),
         shell: Vec::new(),
@@ -97,6 +98,7 @@ fn file(reader: &mut Reader<'_>, tree: &Node, ground: Ground<'_>) -> Option<(Reg
             Vec::new()
         }
     };
+    budget::inherit(&mut registry);
     Some((registry, marks))
 }
 

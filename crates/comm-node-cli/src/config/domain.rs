@@ -7,8 +7,9 @@ use comm_node_core::glob::escape;
 use comm_node_core::node::registry::{Domain, Mode, Pattern, Registry, Role};
 use comm_node_core::path;
 use comm_node_core::text::Text;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
+use super::budget;
 use super::compile::{Ground, MAX_NAME};
 use super::fault::{Issue, quoted};
 use super::place::{self, Site};
@@ -44,7 +45,6 @@ const KEYS: [&str; 12] = [
     "role",
 ];
 const MODES: [(&str, Mode); 3] = [("enforce", Mode::Enforce), ("warn", Mode::Warn), ("off", Mode::Off)];
-const COMPLEXITY: [(&str, &str); 3] = [("simple", "simple"), ("medium", "medium"), ("complex", "complex")];
 const GLOBS: &str = "[\"src/**\"]";
 const MAX_SESSIONS: u32 = 1000;
 
@@ -176,6 +176,7 @@ fn one(
         role: role_of(reader, &fields, &registry.roles.list().unwrap_or_default()),
         exports: names(reader, &fields, "exports"),
         imports,
+        budget: fields.get("budget").map(|node| Box::new(budget::read(reader, node))),
         other: other(reader, &fields, fold),
     };
     (domain, marks)
@@ -281,19 +282,6 @@ fn other(reader: &mut Reader<'_>, fields: &Fields<'_>, fold: bool) -> BTreeMap<S
             let globs = patterns(reader, node, &format!("`{key}`"), fold);
             out.insert(key.to_owned(), globs.iter().map(Pattern::glob).collect());
         }
-    }
-    if let Some(node) = fields.get("budget") {
-        let fields = reader.fields(node, "`budget`", &["complexity", "usd_per_day"]);
-        let mut budget = serde_json::Map::new();
-        if let Some(node) = fields.get("complexity")
-            && let Some(word) = reader.choice(node, "`complexity`", &COMPLEXITY)
-        {
-            budget.insert("complexity".to_owned(), json!(word));
-        }
-        if let Some(usd) = fields.get("usd_per_day").and_then(|n| reader.amount(n, "`usd_per_day`")) {
-            budget.insert("usd_per_day".to_owned(), json!(usd));
-        }
-        out.insert("budget".to_owned(), Json::Object(budget));
     }
     out
 }

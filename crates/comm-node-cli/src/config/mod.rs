@@ -6,6 +6,7 @@
 //! - [`ensure`] keeps `registry.json` in step with the file; hooks wait for it.
 //! - [`propose`] writes a first `comm-node.yaml` for `comm-node init`.
 
+pub(crate) mod budget;
 mod compile;
 mod domain;
 mod ensure;

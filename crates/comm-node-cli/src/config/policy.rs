@@ -1,17 +1,28 @@
 //! `policy:`, the node-wide rules.
 
+use comm_node_core::budget::OnExhausted;
 use comm_node_core::node::registry::{Pattern, Registry, Rule, Unbound};
 
 use super::domain::pattern;
 use super::reader::Reader;
 use super::yaml::Node;
 
-const KEYS: [&str; 7] =
-    ["unowned", "outside", "unbound", "lease_ttl", "leases_across_worktrees", "stop_gate", "protected"];
+const KEYS: [&str; 8] = [
+    "unowned",
+    "outside",
+    "unbound",
+    "on_exhausted",
+    "lease_ttl",
+    "leases_across_worktrees",
+    "stop_gate",
+    "protected",
+];
 const YES_NO: [(&str, bool); 2] = [("true", true), ("false", false)];
 const RULES: [(&str, Rule); 3] = [("deny", Rule::Deny), ("ask", Rule::Ask), ("allow", Rule::Allow)];
 const UNBOUND: [(&str, Unbound); 3] =
     [("deny", Unbound::Deny), ("warn", Unbound::Warn), ("allow", Unbound::Allow)];
+const ON_EXHAUSTED: [(&str, OnExhausted); 3] =
+    [("refuse", OnExhausted::Refuse), ("stop", OnExhausted::Stop), ("warn", OnExhausted::Warn)];
 
 /// Reads `policy:` into the registry.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, registry: &mut Registry<'static>) {
@@ -25,6 +36,10 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, registry: &mut Registry
     }
     if let Some(rule) = fields.get("unbound").and_then(|n| reader.choice(n, "`unbound`", &UNBOUND)) {
         policy.unbound = rule;
+    }
+    let on_exhausted = fields.get("on_exhausted");
+    if let Some(rule) = on_exhausted.and_then(|n| reader.choice(n, "`on_exhausted`", &ON_EXHAUSTED)) {
+        policy.on_exhausted = rule;
     }
     if let Some(seconds) = fields.get("lease_ttl").and_then(|n| reader.duration(n, "`lease_ttl`")) {
         policy.lease_ttl_s = seconds;

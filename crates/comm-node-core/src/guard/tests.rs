@@ -23,6 +23,7 @@ fn domain(name: &'static str, scope: &[&'static str], exclude: &[&'static str]) 
         role: None,
         exports: vec![],
         imports: vec![],
+        budget: None,
         other: Default::default(),
     }
 }
@@ -36,6 +37,7 @@ fn registry() -> Registry<'static> {
         fold_case: false,
         trees: vec!["/n".into(), "/other".into()],
         policy: Policy::default(),
+        budget: None,
         protected: patterns(&[".env*", "**/secrets/**"]),
         mcp_writes: vec![],
         shell: vec![],

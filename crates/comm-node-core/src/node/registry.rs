@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
+use crate::budget::{Budget, OnExhausted};
 use crate::text::Text;
 
 /// The version of the format that this program reads and writes.
@@ -41,6 +42,9 @@ pub struct Registry<'a> {
     /// Node-wide rules.
     #[serde(default)]
     pub policy: Policy,
+    /// What all domains together may spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// `policy.protected`, on top of what is always protected.
     #[serde(default, borrow)]
     pub protected: Vec<Pattern<'a>>,
@@ -112,6 +116,8 @@ pub struct Policy {
     pub outside: Rule,
     /// Sessions bound to no domain.
     pub unbound: Unbound,
+    /// Work whose budget is used up.
+    pub on_exhausted: OnExhausted,
     /// How long a lease lasts without renewal, in seconds.
     pub lease_ttl_s: u64,
     /// Whether a path has one lease for all worktrees of its repository, or one in each.
@@ -130,6 +136,7 @@ impl Default for Policy {
             unowned: Rule::Deny,
             outside: Rule::Allow,
             unbound: Unbound::Warn,
+            on_exhausted: OnExhausted::Refuse,
             lease_ttl_s: 1800,
             leases_across_worktrees: true,
             stop_gate: Vec::new(),
@@ -212,7 +219,10 @@ pub struct Domain<'a> {
     /// What it consumes: the other domain's name and the exports.
     #[serde(default, borrow, deserialize_with = "exact", skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<(Text<'a>, Vec<Text<'a>>)>,
-    /// Fields that only later releases act on (`budget`, `allowed_imports` …), kept as they are.
+    /// What it may spend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Box<Budget>>,
+    /// Fields that only later releases act on (`allowed_imports` …), kept as they are.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub other: BTreeMap<String, serde_json::Value>,
 }
