@@ -4,11 +4,10 @@ use anyhow::{Result, bail};
 use comm_node_core::store::{Item, State};
 use serde_json::json;
 
+use crate::Outcome;
 use crate::env::Env;
-use crate::here::Here;
-use crate::mailing::{self, Me};
+use crate::mailing::{self, Desk};
 use crate::out::Out;
-use crate::{Outcome, routing};
 
 /// Arguments of `comm-node ack`.
 #[derive(Debug, clap::Args)]
@@ -32,17 +31,15 @@ pub struct Args {
 /// # Errors
 /// When one of them is not in the mailbox.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
-    routing::sweep(&here, &registry, &me, out);
-    let mail = here.store.mail();
+    Desk::open(env, out, |desk| close(args, desk, out))
+}
+
+fn close(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
+    let (mail, me) = (desk.mail(), &desk.me);
     let items: Vec<Item> = if args.all {
         mail.open(&me.name)?
     } else {
-        let find =
-            |raw: &String| mailing::find(mail, &me.name, raw)?.ok_or_else(|| mailing::missing(&me.name, raw));
-        args.ids.iter().map(find).collect::<Result<_>>()?
+        args.ids.iter().map(|raw| desk.find(raw)).collect::<Result<_>>()?
     };
     let mut closed = Vec::new();
     for item in &items {
@@ -51,7 +48,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             bail!("message {} is just being handled by another command; try again", item.id.short());
         };
         if !before {
-            mailing::log(&here, &me, "mail_acked", &item.id.text())?;
+            mailing::log(desk.here, me, "mail_acked", &item.id.text())?;
         }
         closed.push(item.id);
     }

@@ -5,11 +5,11 @@ use comm_node_core::clock;
 use comm_node_core::mail::Message;
 use comm_node_core::store::Item;
 
+use crate::Outcome;
 use crate::env::Env;
 use crate::here::Here;
-use crate::mailing::{self, Me};
+use crate::mailing::{self, Desk};
 use crate::out::Out;
-use crate::{Outcome, routing};
 
 /// Arguments of `comm-node inbox`.
 #[derive(Debug, clap::Args)]
@@ -38,34 +38,27 @@ pub struct Args {
 /// # Errors
 /// When there is no mailbox, or it can't be listed.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let name = match args.domain.as_deref() {
-        Some(domain) => mailing::owner(&registry, domain)?,
-        None => {
-            let me = Me::find(env, &here, &registry)?;
-            routing::sweep(&here, &registry, &me, out);
-            me.name
-        }
-    };
+    Desk::over(env, out, args.domain.as_deref(), |here, name| list(args, here, name, out))
+}
+
+fn list(args: &Args, here: &Here, name: &str, out: &Out) -> Result<Outcome> {
     let mail = here.store.mail();
-    mail.recover(comm_node_core::deadline::Deadline::after(mailing::PATIENCE))?;
     let mut found: Vec<(Message, Item)> = Vec::new();
-    let mut items = mail.waiting(&name)?;
-    items.append(&mut mail.open(&name)?);
+    let mut items = mail.waiting(name)?;
+    items.append(&mut mail.open(name)?);
     items.sort_by_key(|item| (item.rank, item.id));
     for item in items {
-        if let Some(message) = mailing::read(&here, out, &name, &item) {
+        if let Some(message) = mailing::read(here, out, name, &item) {
             found.push((message, item));
         }
     }
     if args.all {
-        'days: for day in mail.archive_days(&name)? {
-            for item in mail.archived(&name, &day)?.into_iter().rev() {
+        'days: for day in mail.archive_days(name)? {
+            for item in mail.archived(name, &day)?.into_iter().rev() {
                 if found.len() >= args.limit {
                     break 'days;
                 }
-                if let Some(message) = mailing::read(&here, out, &name, &item) {
+                if let Some(message) = mailing::read(here, out, name, &item) {
                     found.push((message, item));
                 }
             }

@@ -7,8 +7,7 @@ use comm_node_core::store::{Place, State, Way};
 
 use crate::Outcome;
 use crate::env::Env;
-use crate::here::Here;
-use crate::mailing::{self, Me};
+use crate::mailing::{self, Desk};
 use crate::out::Out;
 
 /// Arguments of `comm-node read`.
@@ -29,33 +28,33 @@ pub struct Args {
 /// # Errors
 /// When one of them is not there or can't be read.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
-    let mail = here.store.mail();
+    Desk::open(env, out, |desk| show_all(args, desk, out))
+}
+
+fn show_all(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
+    let (mail, me) = (desk.mail(), &desk.me);
     let now = clock::now_ms();
     let mut found = Vec::new();
     for raw in &args.ids {
         found.push(match mailing::find(mail, &me.name, raw)? {
             Some(item) => {
-                let message = mail.read(&me.name, &item)?.ok_or_else(|| mailing::missing(&me.name, raw))?;
+                let message = mail.read(&me.name, &item)?.ok_or_else(|| desk.missing(raw))?;
                 // What was told to another session stays with that one.
                 let mine = item.state.session().is_none_or(|id| *id == me.session);
                 if item.place == Place::New && mine && mail.seen(&me.name, &item, &me.session)?.is_some() {
-                    mailing::log(&here, &me, "mail_seen", &item.id.text())?;
+                    mailing::log(desk.here, me, "mail_seen", &item.id.text())?;
                 }
                 let state = if item.place == Place::New && mine {
                     State::Seen(me.session.clone())
                 } else {
                     item.state.clone()
                 };
-                note_cost(&here, &me, &message)?;
+                note_cost(desk, &message)?;
                 let view = mailing::view_in(&message, &comm_node_core::store::Item { state, ..item }, now);
                 (message, view)
             }
             None => {
-                let message = elsewhere(&here, &registry, &me, raw)?;
-                let message = message.ok_or_else(|| mailing::missing(&me.name, raw))?;
+                let message = elsewhere(desk, raw)?.ok_or_else(|| desk.missing(raw))?;
                 let view = mailing::view(&message);
                 (message, view)
             }
@@ -73,26 +72,22 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
 }
 
 /// A session that reads a message pays for it.
-fn note_cost(here: &Here, me: &Me, message: &Message) -> Result<()> {
+fn note_cost(desk: &Desk<'_>, message: &Message) -> Result<()> {
+    let me = &desk.me;
     if me.is_person() {
         return Ok(());
     }
-    let task = here.store.read_session(&me.session)?.and_then(|session| session.task);
-    Ok(here.store.mail().note_traffic(Way::Read, &me.name, &me.session, task.as_deref(), message)?)
+    let task = desk.here.store.read_session(&me.session)?.and_then(|session| session.task);
+    Ok(desk.mail().note_traffic(Way::Read, &me.name, &me.session, task.as_deref(), message)?)
 }
 
 /// A message that one sent oneself; for a person one that anybody sent.
-fn elsewhere(
-    here: &Here,
-    registry: &comm_node_core::node::registry::Registry<'_>,
-    me: &Me,
-    raw: &str,
-) -> Result<Option<Message>> {
-    let mail = here.store.mail();
+fn elsewhere(desk: &Desk<'_>, raw: &str) -> Result<Option<Message>> {
+    let (mail, me) = (desk.mail(), &desk.me);
     if !me.is_person() {
         return mailing::find_sent(mail, &me.name, raw);
     }
-    for name in registry.domains.iter().map(|d| d.name.as_str()).chain([HUMAN]) {
+    for name in desk.registry.domains.iter().map(|d| d.name.as_str()).chain([HUMAN]) {
         if let Some(message) = mailing::find_sent(mail, name, raw)? {
             return Ok(Some(message));
         }

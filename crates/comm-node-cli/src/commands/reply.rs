@@ -3,11 +3,10 @@
 use anyhow::{Result, bail};
 use comm_node_core::mail::{Draft, Kind, form};
 
+use crate::Outcome;
 use crate::env::Env;
-use crate::here::Here;
-use crate::mailing::{self, Me, confirm, recipients};
+use crate::mailing::{self, Desk, confirm, recipients};
 use crate::out::Out;
-use crate::{Outcome, routing};
 
 /// Arguments of `comm-node reply`.
 #[derive(Debug, clap::Args)]
@@ -34,15 +33,12 @@ pub struct Args {
 /// # Errors
 /// When the message is not in the mailbox, or the answer can't be sent.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
-    routing::sweep(&here, &registry, &me, out);
-    let mail = here.store.mail();
-    let Some(item) = mailing::find(mail, &me.name, &args.id)? else {
-        return Err(mailing::missing(&me.name, &args.id));
-    };
-    let Some(message) = mail.read(&me.name, &item)? else {
+    Desk::open(env, out, |desk| answer(args, desk, out))
+}
+
+fn answer(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
+    let item = desk.find(&args.id)?;
+    let Some(message) = desk.mail().read(&desk.me.name, &item)? else {
         bail!("message {} is just being handled by another command; try again", item.id.short());
     };
     if args.kind == Kind::Signal {
@@ -52,7 +48,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         );
     }
     let said = Draft {
-        to: recipients(&registry, &me, std::slice::from_ref(&message.from))?,
+        to: recipients(desk.registry, &desk.me, std::slice::from_ref(&message.from))?,
         kind: args.kind,
         task: message.said.task.clone(),
         thread: Some(message.thread()),
@@ -60,7 +56,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         body: form::tidy(&mailing::body(args.body.as_deref())?).to_owned(),
         ..Draft::default()
     };
-    let answer = mailing::send(&here, &me, args.more.apply(said))?;
+    let answer = mailing::send(desk.here, &desk.me, args.more.apply(said))?;
     confirm(out, args.more.json, &answer);
     Ok(Outcome::Done)
 }

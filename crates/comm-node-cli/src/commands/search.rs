@@ -8,8 +8,7 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
 use crate::env::Env;
-use crate::here::Here;
-use crate::mailing::{self, Me};
+use crate::mailing::{self, Desk};
 use crate::out::Out;
 use crate::{Outcome, config};
 
@@ -101,15 +100,16 @@ impl Pattern {
 /// # Errors
 /// When the expression is not valid, or the mail can't be listed.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
+    Desk::open(env, out, |desk| find(args, desk, out))
+}
+
+fn find(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
     let pattern = Pattern::new(args)?;
     let now = clock::now_ms();
     let begin = args.since.map_or(0, |s| now.saturating_sub(s.saturating_mul(1000)));
     let mut found: Vec<Message> = Vec::new();
     if args.limit > 0 {
-        mailing::each(&here, out, &registry, &me, &mut |message| {
+        mailing::each(desk, out, &mut |message| {
             if message.id.ms() < begin {
                 return false;
             }

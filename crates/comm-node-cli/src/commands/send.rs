@@ -6,10 +6,9 @@ use comm_node_core::mail::{Draft, KINDS, Kind, PRIORITIES, Priority, signal};
 use comm_node_core::text::one_line;
 
 use crate::env::Env;
-use crate::here::Here;
-use crate::mailing::{self, Me, confirm, recipients};
+use crate::mailing::{self, Desk, confirm, recipients};
 use crate::out::Out;
-use crate::{Outcome, config, draft, routing};
+use crate::{Outcome, config, draft};
 
 /// Arguments of `comm-node send`.
 #[derive(Debug, clap::Args)]
@@ -116,19 +115,19 @@ fn one_of(raw: &str, names: &[&str]) -> String {
 /// # Errors
 /// When the message can't be sent; nobody gets it then.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
-    routing::sweep(&here, &registry, &me, out);
+    Desk::open(env, out, |desk| post(args, desk, out))
+}
+
+fn post(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
     if args.body.is_none() && is_signal(&args.to) {
         let signal = Signal::parse(&args.to).map_err(|why| anyhow::anyhow!("not sent: {why}"))?;
-        return signal_out(args, &here, &me, signal, out);
+        return signal_out(args, desk, signal, out);
     }
     let body = mailing::body(args.body.as_deref())?;
     let to: Vec<String> = args.to.split(',').map(|to| to.trim().to_owned()).collect();
     if args.kind == Some(Kind::Signal) {
         let signal = compose(args, to, body.trim())?;
-        return signal_out(args, &here, &me, signal, out);
+        return signal_out(args, desk, signal, out);
     }
     let mut said = if draft::has_frontmatter(&body) {
         written(&body)?
@@ -138,9 +137,9 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         let body = comm_node_core::mail::form::tidy(&body).to_owned();
         args.more.apply(Draft { kind, task: args.task.clone(), body, ..Draft::default() })
     };
-    said.to = recipients(&registry, &me, &to)?;
-    link(args, &here, &me, &mut said)?;
-    let message = mailing::send(&here, &me, said)?;
+    said.to = recipients(desk.registry, &desk.me, &to)?;
+    link(args, desk, &mut said)?;
+    let message = mailing::send(desk.here, &desk.me, said)?;
     confirm(out, args.more.json, &message);
     Ok(Outcome::Done)
 }
@@ -157,14 +156,10 @@ fn written(text: &str) -> Result<Draft> {
 }
 
 /// Finds the message that `--thread` or `--reply-to` names.
-fn link(args: &Args, here: &Here, me: &Me, said: &mut Draft) -> Result<()> {
-    let mail = here.store.mail();
+fn link(args: &Args, desk: &Desk<'_>, said: &mut Draft) -> Result<()> {
     for (raw, answers) in [(&args.thread, false), (&args.reply_to, true)] {
         let Some(raw) = raw else { continue };
-        let got = mailing::find(mail, &me.name, raw)?.map(|item| mail.read(&me.name, &item)).transpose()?;
-        let Some(message) = got.flatten().or(mailing::find_sent(mail, &me.name, raw)?) else {
-            return Err(mailing::missing(&me.name, raw));
-        };
+        let message = desk.got_or_sent(raw)?;
         said.thread = Some(message.thread());
         said.reply_to = answers.then_some(message.id);
     }
@@ -203,7 +198,8 @@ fn compose(args: &Args, to: Vec<String>, word: &str) -> Result<Signal> {
     })
 }
 
-fn signal_out(args: &Args, here: &Here, me: &Me, signal: Signal, out: &Out) -> Result<Outcome> {
+fn signal_out(args: &Args, desk: &Desk<'_>, signal: Signal, out: &Out) -> Result<Outcome> {
+    let me = &desk.me;
     if let Some(from) = signal.from.as_deref().filter(|from| *from != me.name) {
         bail!(
             "not sent: it says that it is from {}, but this is {}; leave the name before → out",
@@ -211,14 +207,13 @@ fn signal_out(args: &Args, here: &Here, me: &Me, signal: Signal, out: &Out) -> R
             me.name
         );
     }
-    let registry = here.registry()?;
-    let to = recipients(&registry, me, &signal.to)?;
+    let to = recipients(desk.registry, me, &signal.to)?;
     let said = Draft { to, expires_s: args.more.expires, ..signal.draft(&me.name) };
     // What was put together from arguments has to be a line that is read back.
     if let Err(why) = Signal::parse(&said.body) {
         bail!("not sent: {why}");
     }
-    let message = mailing::send(here, me, said)?;
+    let message = mailing::send(desk.here, me, said)?;
     confirm(out, args.more.json, &message);
     Ok(Outcome::Done)
 }

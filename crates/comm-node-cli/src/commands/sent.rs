@@ -6,11 +6,10 @@ use comm_node_core::mail::{EVERYONE, Message};
 use comm_node_core::store::{Item, Mail};
 use serde_json::json;
 
+use crate::Outcome;
 use crate::env::Env;
-use crate::here::Here;
-use crate::mailing::{self, Me};
+use crate::mailing::{self, Desk};
 use crate::out::Out;
-use crate::{Outcome, routing};
 
 /// Arguments of `comm-node sent`.
 #[derive(Debug, clap::Args)]
@@ -45,26 +44,18 @@ type States = Vec<(String, Option<Item>)>;
 /// # Errors
 /// When there is no sender, or the mail can't be listed.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let from = match args.domain.as_deref() {
-        Some(domain) => mailing::owner(&registry, domain)?,
-        None => {
-            let me = Me::find(env, &here, &registry)?;
-            routing::sweep(&here, &registry, &me, out);
-            me.name
-        }
-    };
-    let mail = here.store.mail();
-    mail.recover(comm_node_core::deadline::Deadline::after(mailing::PATIENCE))?;
+    Desk::over(env, out, args.domain.as_deref(), |here, from| list(args, here.store.mail(), from, out))
+}
+
+fn list(args: &Args, mail: Mail<'_>, from: &str, out: &Out) -> Result<Outcome> {
     let now = clock::now_ms();
     let mut found: Vec<(Message, States)> = Vec::new();
-    'days: for day in mail.sent_days(&from)? {
-        for id in mail.sent(&from, &day)?.into_iter().rev() {
+    'days: for day in mail.sent_days(from)? {
+        for id in mail.sent(from, &day)?.into_iter().rev() {
             if found.len() >= args.limit {
                 break 'days;
             }
-            let Some(message) = mail.read_sent(&from, id)? else { continue };
+            let Some(message) = mail.read_sent(from, id)? else { continue };
             if args.task.is_some() && args.task != message.said.task {
                 continue;
             }

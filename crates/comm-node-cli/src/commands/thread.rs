@@ -6,8 +6,7 @@ use comm_node_core::mail::{Message, Ulid};
 
 use crate::Outcome;
 use crate::env::Env;
-use crate::here::Here;
-use crate::mailing::{self, Me};
+use crate::mailing::{self, Desk};
 use crate::out::Out;
 
 /// Arguments of `comm-node thread`.
@@ -29,20 +28,21 @@ pub struct Args {
 /// # Errors
 /// When there is no such message.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
+    Desk::open(env, out, |desk| show(args, desk, out))
+}
+
+fn show(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
     let wanted = args.id.to_ascii_uppercase();
     let mut root: Option<Ulid> = None;
-    mailing::each(&here, out, &registry, &me, &mut |message| {
+    mailing::each(desk, out, &mut |message| {
         if message.id.text().ends_with(&wanted) {
             root = Some(message.thread());
         }
         root.is_none()
     })?;
-    let root = root.ok_or_else(|| mailing::missing(&me.name, &args.id))?;
+    let root = root.ok_or_else(|| desk.missing(&args.id))?;
     let mut found: Vec<Message> = Vec::new();
-    mailing::each(&here, out, &registry, &me, &mut |message| {
+    mailing::each(desk, out, &mut |message| {
         if message.thread() == root {
             found.push(message.clone());
         }

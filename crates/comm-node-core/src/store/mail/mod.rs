@@ -246,6 +246,12 @@ impl Mail<'_> {
         Ok(None)
     }
 
+    /// The day under which a message is filed, such as `2026-11/21`.
+    #[must_use]
+    pub fn day_of(id: Ulid) -> String {
+        day(id.ms())
+    }
+
     /// The days of which the archive of `domain` holds messages, latest first.
     ///
     /// # Errors

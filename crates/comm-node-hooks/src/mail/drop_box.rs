@@ -1,0 +1,69 @@
+//! The drop box: the command line sends what agents left there.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use comm_node_core::deadline::Deadline;
+use comm_node_core::session::Session;
+
+use crate::scene::Scene;
+use crate::wire::{Call, EditInput};
+
+/// How long it may take.
+const ROUTING: Duration = Duration::from_millis(2_000);
+/// What is said of it, in bytes.
+pub(super) const MAX_ROUTED: u64 = 3_000;
+
+/// Has the command line beside this program send what waits in the drop box, and what a sender that died
+/// left. Returns what it says: the agent reads it, and a message that could not be sent is not lost.
+pub(super) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> String {
+    let mail = scene.store.mail();
+    let waits = mail.dropped().is_ok_and(|names| !names.is_empty());
+    if !waits && !mail.is_interrupted() {
+        return String::new();
+    }
+    let Some(program) = std::env::current_exe().ok() else { return String::new() };
+    let mut command =
+        Command::new(program.with_file_name(["comm-node", std::env::consts::EXE_SUFFIX].concat()));
+    command
+        .arg("route")
+        .arg("--node")
+        .arg(&scene.layout.root)
+        .args(["--session", session.session_id.as_str()]);
+    for name in wrote(scene, call) {
+        command.arg("--wrote").arg(name);
+    }
+    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let Ok(mut child) = spawned else { return String::new() };
+    let limit = deadline.at_most(ROUTING);
+    while let Ok(None) = child.try_wait() {
+        if limit.passed() {
+            // What it began, the next one finishes.
+            let _ = child.kill();
+            let _ = child.wait();
+            return String::new();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut said = Vec::new();
+    if let Some(pipe) = child.stdout.take() {
+        let _ = pipe.take(MAX_ROUTED).read_to_end(&mut said);
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// The files in the drop box that the calls of this batch wrote.
+fn wrote(scene: &Scene, call: &Call<'_>) -> Vec<String> {
+    let outbox = scene.store.dir().join("outbox");
+    let calls = call.tool_calls.iter().chain(std::iter::once(call));
+    let inputs =
+        calls.filter(|one| matches!(&*one.tool_name, "Write" | "Edit")).filter_map(|one| one.tool_input);
+    let paths = inputs.filter_map(|raw| serde_json::from_str::<EditInput<'_>>(raw.get()).ok()?.file_path);
+    let names = paths.filter_map(|path| {
+        let path = Path::new(path.as_str());
+        Some(path.file_name()?.to_str()?.to_owned()).filter(|_| path.parent() == Some(&outbox))
+    });
+    names.collect()
+}

@@ -1,0 +1,147 @@
+//! The mailbox of a session's domain, and what is told of it.
+
+use comm_node_core::guard::{self, Binding};
+use comm_node_core::mail::frame::{self, Digest};
+use comm_node_core::mail::{Message, Rank};
+use comm_node_core::session::{Session, SessionId};
+use comm_node_core::store::{Event, Item, Mail, Place, State, Way};
+use comm_node_core::{Error, Result, clock};
+
+use crate::answer::Answer;
+use crate::scene::Scene;
+
+/// The mailbox of a session's domain.
+pub(super) struct Mailbox<'s> {
+    pub(super) scene: &'s Scene,
+    pub(super) mail: Mail<'s>,
+    pub(super) domain: &'s str,
+    pub(super) me: &'s SessionId,
+    task: Option<&'s str>,
+    now_ms: u64,
+}
+
+/// What is about to be told.
+pub struct Offer<'s> {
+    mailbox: Option<Mailbox<'s>>,
+    told: Vec<(Item, Message)>,
+    /// The text, empty where there is nothing to tell.
+    pub text: String,
+}
+
+impl Offer<'_> {
+    /// Writes `answer`, which holds the text, and marks what is in it as told.
+    #[must_use]
+    pub fn give(self, answer: Answer) -> Answer {
+        let Some(mailbox) = self.mailbox.filter(|_| !self.told.is_empty()) else { return answer };
+        if answer.write() {
+            for (item, message) in &self.told {
+                // The reader paid for it, whatever becomes of it. A figure is not worth failing for.
+                let (mail, task) = (mailbox.mail, mailbox.task);
+                let _ = mail.note_traffic(Way::Read, mailbox.domain, mailbox.me, task, message);
+                // What can't be marked is told again, to be sure.
+                if let Ok(Some(item)) = mailbox.mail.offered(mailbox.domain, item) {
+                    mailbox.log("mail_offered", &item);
+                }
+            }
+        }
+        Answer::Silent
+    }
+}
+
+impl<'s> Mailbox<'s> {
+    /// The mailbox of the domain that `session` works for, if it does for one.
+    pub(super) fn of(scene: &'s Scene, session: &'s Session) -> Option<Self> {
+        let Binding::Domain(domain) = guard::binding(&scene.registry, session) else { return None };
+        let (mail, domain) = (scene.store.mail(), domain.name.as_str());
+        let (me, task) = (&session.session_id, session.task.as_deref());
+        Some(Self { scene, mail, domain, me, task, now_ms: clock::now_ms() })
+    }
+
+    fn log(&self, event: &str, item: &Item) {
+        // The mail itself says how far it got.
+        let _ = self.scene.store.log(&Event {
+            event,
+            session: self.me.as_str(),
+            domain: self.domain,
+            note: &item.id.text(),
+            ..Event::default()
+        });
+    }
+
+    /// True if nobody else is about to tell `item`, or may still have been told.
+    pub(super) fn is_free(&self, item: &Item) -> bool {
+        match &item.state {
+            State::Queued => true,
+            State::Offering(id) if id == self.me => self.mail.is_stale(self.domain, item, self.now_ms),
+            State::Offering(id) | State::Offered(id) | State::Seen(id) => {
+                id != self.me && !self.scene.store.session_lives(id, self.now_ms)
+            }
+            State::Acked(_) | State::Expired => false,
+        }
+    }
+
+    /// The session went on with what it was told before: takes that out of `items`.
+    pub(super) fn prove(&self, items: &mut Vec<Item>) -> Result<()> {
+        let mut failed = None;
+        items.retain(|item| {
+            if !matches!(&item.state, State::Offered(id) if id == self.me) {
+                return true;
+            }
+            match self.mail.seen(self.domain, item, self.me) {
+                Ok(Some(item)) => self.log("mail_seen", &item),
+                Ok(None) => {}
+                Err(e) => failed = Some(e),
+            }
+            false
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The message of `item`, unless it is gone, damaged or expired, which is seen to.
+    pub(super) fn read(&self, item: &Item) -> Result<Option<Message>> {
+        let message = match self.mail.read(self.domain, item) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(None),
+            Err(Error::Damaged { path, .. }) => {
+                self.scene.store.set_aside(&path)?;
+                self.log("mail_damaged", item);
+                return Ok(None);
+            }
+            Err(e) => return Err(e),
+        };
+        if item.place == Place::New && message.is_expired(self.now_ms) {
+            self.mail.close(self.domain, item, State::Expired)?;
+            self.log("mail_expired", item);
+            return Ok(None);
+        }
+        Ok(Some(message))
+    }
+
+    /// Claims as many of `items` as fit, the most important first, and of these in the order given.
+    pub(super) fn offer(self, items: Vec<Item>, room: usize) -> Result<Offer<'s>> {
+        let mut digest = Digest::new(room);
+        let mut claimed = Vec::new();
+        for rank in Rank::ALL {
+            for item in items.iter().filter(|item| item.rank == rank) {
+                if !digest.has_room("") {
+                    digest.leave(item.id);
+                    continue;
+                }
+                let Some(message) = self.read(item)? else { continue };
+                let block = frame::block(&message);
+                if !digest.has_room(&block) {
+                    digest.leave(item.id);
+                } else if let Some(item) = self.mail.offer(self.domain, item, self.me)? {
+                    digest.add(&block);
+                    claimed.push((item, message));
+                }
+            }
+        }
+        Ok(Offer { mailbox: Some(self), told: claimed, text: digest.finish() })
+    }
+}
+
+/// Nothing is told.
+pub(super) fn nothing() -> Offer<'static> {
+    Offer { mailbox: None, told: Vec::new(), text: String::new() }
+}

@@ -1,0 +1,123 @@
+//! In a turn: the prompt, the end of a batch of calls, and the end of the turn.
+
+use std::time::Duration;
+
+use comm_node_core::Result;
+use comm_node_core::deadline::Deadline;
+use comm_node_core::mail::Rank;
+use comm_node_core::session::Session;
+
+use super::drop_box::{MAX_ROUTED, route};
+use super::mailbox::{Mailbox, Offer, nothing};
+use crate::answer::{Answer, MAX_CONTEXT};
+use crate::scene::Scene;
+use crate::wire::Call;
+
+/// How often in a row a turn is not let end.
+const MAX_HELD: u32 = 2;
+/// Why it is not let end.
+const UNANSWERED: &str = "Another agent waits for an answer.";
+const UNSENT: &str = "A message in the drop box could not be sent.";
+
+/// UserPromptSubmit: what waits.
+///
+/// # Errors
+/// When mail can't be read or moved.
+pub fn at_prompt<'s>(scene: &'s Scene, session: &'s Session) -> Result<Offer<'s>> {
+    let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(nothing()) };
+    let mut items = mailbox.mail.waiting(mailbox.domain)?;
+    items.retain(|item| mailbox.is_free(item));
+    if items.is_empty() {
+        return Ok(nothing());
+    }
+    mailbox.offer(items, MAX_CONTEXT)
+}
+
+/// PostToolBatch: what was told before was seen; what is urgent is told now. Behind it what became of
+/// messages that were written into the drop box.
+///
+/// # Errors
+/// When mail can't be read or moved.
+pub fn at_batch(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> Result<Answer> {
+    let routed = route(scene, session, call, deadline);
+    let mut offer = if call.subagent().is_some() { nothing() } else { urgent(scene, session)? };
+    offer.text.push_str(&routed);
+    if offer.text.is_empty() {
+        return Ok(Answer::Silent);
+    }
+    let text = std::mem::take(&mut offer.text);
+    Ok(offer.give(Answer::Context { event: "PostToolBatch", text }))
+}
+
+fn urgent<'s>(scene: &'s Scene, session: &'s Session) -> Result<Offer<'s>> {
+    let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(nothing()) };
+    let mut items = mailbox.mail.waiting(mailbox.domain)?;
+    mailbox.prove(&mut items)?;
+    items.retain(|item| item.rank.is_urgent() && mailbox.is_free(item));
+    if items.is_empty() {
+        return Ok(nothing());
+    }
+    let room = MAX_CONTEXT.saturating_sub(usize::try_from(MAX_ROUTED).unwrap_or(0));
+    mailbox.offer(items, room)
+}
+
+/// Stop: what was told was seen, and what wants no reaction is closed. The turn does not end while a
+/// question that holds its author up is unanswered, twice in a row at most.
+///
+/// # Errors
+/// When mail or the session's record can't be read or written.
+pub fn at_stop(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> Result<Answer> {
+    let routed = route(scene, session, call, deadline);
+    let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(Answer::Silent) };
+    let mut waiting = mailbox.mail.waiting(mailbox.domain)?;
+    mailbox.prove(&mut waiting)?;
+    let mut unanswered = Vec::new();
+    for item in mailbox.mail.open(mailbox.domain)? {
+        if item.state.session() != Some(mailbox.me) {
+            continue;
+        }
+        let Some(message) = mailbox.read(&item)? else { continue };
+        if !message.wants_reaction() {
+            mailbox.mail.close(mailbox.domain, &item, item.state.clone())?;
+        } else if item.rank == Rank::Blocks {
+            unanswered.push(message);
+        }
+    }
+    let held = if call.stop_hook_active { session.held } else { 0 };
+    if held >= MAX_HELD {
+        return Ok(Answer::Silent);
+    }
+    waiting.retain(|item| item.rank == Rank::Blocks && mailbox.is_free(item));
+    let mut offer = if waiting.is_empty() { nothing() } else { mailbox.offer(waiting, MAX_CONTEXT / 2)? };
+    // That it was told of these questions once is known to the agent.
+    if !call.stop_hook_active && !unanswered.is_empty() {
+        offer.text.push_str("Questions that hold others up are unanswered:");
+        for message in unanswered.iter().take(8) {
+            offer.text.push_str(&[" ", &message.id.short(), " from ", &message.from].concat());
+        }
+        offer.text.push_str(".\n");
+    }
+    if offer.text.is_empty() {
+        if routed.contains(" was not sent ") && held == 0 && !call.stop_hook_active {
+            hold(scene, session, held + 1, deadline)?;
+            return Ok(Answer::Hold { reason: UNSENT, text: routed });
+        }
+        return Ok(Answer::Silent);
+    }
+    hold(scene, session, held + 1, deadline)?;
+    let mut text = std::mem::take(&mut offer.text);
+    text.push_str(
+        "`comm-node reply <id> '…'` answers one; `comm-node ack <id>` closes one that needs no answer.\n",
+    );
+    text.push_str(&routed);
+    Ok(offer.give(Answer::Hold { reason: UNANSWERED, text }))
+}
+
+/// Puts on record that the turn goes on, and how often in a row it was not let end.
+fn hold(scene: &Scene, session: &Session, held: u32, deadline: Deadline) -> Result<()> {
+    scene.store.open_turn(&session.session_id);
+    let _lock = scene.store.lock("sessions", deadline.at_most(Duration::from_secs(1)))?;
+    let Some(mut session) = scene.store.read_session(&session.session_id)? else { return Ok(()) };
+    session.held = held;
+    scene.store.write_session(&session)
+}
