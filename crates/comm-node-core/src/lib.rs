@@ -19,6 +19,7 @@ mod error;
 pub mod glob;
 pub mod guard;
 pub mod lease;
+pub mod ledger;
 pub mod mail;
 mod nfc;
 pub mod node;

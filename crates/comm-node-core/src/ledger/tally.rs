@@ -1,0 +1,163 @@
+//! What a domain spent, in a form that does not grow with its history.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Keys, Spend};
+
+/// How many days a tally knows apart.
+const DAYS: usize = 3;
+/// How many tasks a tally knows apart; beyond that, the one that was not worked on for longest goes.
+pub const MAX_TASKS: usize = 100;
+
+/// Spending in all, by day and by task.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Account {
+    /// All of it.
+    pub total: Spend,
+    /// By day in UTC, the latest days.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub days: BTreeMap<String, Spend>,
+    /// By task, each with the last day it was worked on.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tasks: BTreeMap<String, (String, Spend)>,
+}
+
+impl Account {
+    /// Adds what was spent on `keys`. What is no longer known apart then goes with [`Account::trim`].
+    pub fn add(&mut self, keys: &Keys, spend: Spend) {
+        if spend.is_zero() {
+            return;
+        }
+        self.total = self.total.plus(spend);
+        let day = self.days.entry(keys.day.clone()).or_default();
+        *day = day.plus(spend);
+        if !keys.task.is_empty() {
+            let (last, task) = self.tasks.entry(keys.task.clone()).or_default();
+            *task = task.plus(spend);
+            if keys.day > *last {
+                last.clone_from(&keys.day);
+            }
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.total = self.total.plus(other.total);
+        for (name, spend) in &other.days {
+            let day = self.days.entry(name.clone()).or_default();
+            *day = day.plus(*spend);
+        }
+        for (name, (day, spend)) in &other.tasks {
+            let (last, task) = self.tasks.entry(name.clone()).or_default();
+            *task = task.plus(*spend);
+            if day > last {
+                last.clone_from(day);
+            }
+        }
+        self.trim();
+    }
+
+    /// Forgets all but the latest days and tasks; the total stays.
+    pub fn trim(&mut self) {
+        while self.days.len() > DAYS {
+            self.days.pop_first();
+        }
+        while self.tasks.len() > MAX_TASKS {
+            let oldest = self.tasks.iter().min_by(|a, b| a.1.0.cmp(&b.1.0)).map(|(name, _)| name.clone());
+            let Some(oldest) = oldest else { break };
+            self.tasks.remove(&oldest);
+        }
+    }
+
+    /// What was spent on `day`.
+    #[must_use]
+    pub fn day(&self, day: &str) -> Spend {
+        self.days.get(day).copied().unwrap_or_default()
+    }
+
+    /// What was spent on `task`.
+    #[must_use]
+    pub fn task(&self, task: &str) -> Spend {
+        self.tasks.get(task).map_or_else(Spend::default, |(_, spend)| *spend)
+    }
+}
+
+/// What a domain spent: all of it, the latest days, the tasks that were worked on last.
+pub type Spent = Account;
+
+/// The tally of one domain, `ledger/domains/<domain>.json`.
+///
+/// A source that may still grow is open: its part is the whole of what its record has beyond what was
+/// folded, and writing it twice changes nothing. A source that is not open is in the closed sum.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct Tally {
+    /// The format's version, 1.
+    pub version: u32,
+    /// The sum of what is closed.
+    pub closed: Account,
+    /// What is open, by source.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub open: BTreeMap<String, Account>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+impl Tally {
+    /// What was spent by all sources.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        let mut spent = self.closed.clone();
+        for account in self.open.values() {
+            spent.merge(account);
+        }
+        spent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Usage;
+
+    fn spend(output: u64) -> Spend {
+        Spend { usage: Usage { output_tokens: output, ..Usage::default() }, ..Spend::default() }
+    }
+
+    fn keys(task: &str, day: &str) -> Keys {
+        Keys { task: task.into(), day: day.into(), ..Keys::default() }
+    }
+
+    #[test]
+    fn it_does_not_grow_with_history() {
+        let mut account = Account::default();
+        for n in 0..500u32 {
+            let day = format!("2026-{:02}-{:02}", 1 + n / 28 % 12, 1 + n % 28);
+            account.add(&keys(&format!("t{n}"), &day), spend(1));
+            account.trim();
+        }
+        assert_eq!(account.total.usage.output_tokens, 500);
+        assert_eq!((account.days.len(), account.tasks.len()), (DAYS, MAX_TASKS));
+        let text = serde_json::to_string(&account).expect("writes");
+        assert!(text.len() < 40_000, "{}", text.len());
+    }
+
+    #[test]
+    fn open_and_closed_add_up() {
+        let mut tally = Tally::default();
+        tally.closed.add(&keys("a", "2026-11-24"), spend(1));
+        let mut open = Account::default();
+        open.add(&keys("a", "2026-11-25"), spend(2));
+        open.add(&keys("", "2026-11-25"), spend(4));
+        tally.open.insert("s/main".into(), open);
+        let spent = tally.spent();
+        assert_eq!(spent.total.usage.output_tokens, 7);
+        assert_eq!(spent.task("a").usage.output_tokens, 3);
+        assert_eq!(spent.day("2026-11-25").usage.output_tokens, 6);
+        assert_eq!(spent.day("2026-11-26"), Spend::default());
+    }
+}
