@@ -91,6 +91,14 @@ impl Node {
         client.id()
     }
 
+    /// Ends the client of session `id`.
+    pub(crate) fn kill(&mut self, id: &str) {
+        if let Some((_, client)) = self.clients.iter_mut().find(|(name, _)| *name == id) {
+            let _ = client.kill();
+            let _ = client.wait();
+        }
+    }
+
     pub(crate) fn register(&self, id: &str, domain: &str, pid: u32) {
         let mut session = Session::new(SessionId::new(id).expect("an id"));
         session.domain = Some(domain.to_owned()).filter(|d| !d.is_empty());

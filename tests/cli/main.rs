@@ -3,6 +3,7 @@
 mod config;
 mod docs;
 mod explain;
+mod handoff;
 mod hooks;
 mod install;
 mod mail;

@@ -71,6 +71,8 @@ pub enum Command {
     /// Send what was left in .comm-node/outbox/ (hooks and other commands do this by themselves)
     #[command(hide = true)]
     Route(commands::route::Args),
+    /// Pass a task on to another session, or take one over
+    Handoff(commands::handoff::Args),
     /// Stop every agent's edits in this node
     Pause(commands::pause::Args),
     /// End a pause
@@ -117,6 +119,7 @@ impl Command {
             Self::Sent(args) => commands::sent::run(&args, env, out),
             Self::Search(args) => commands::search::run(&args, env, out),
             Self::Route(args) => commands::route::run(&args, env, out),
+            Self::Handoff(args) => commands::handoff::run(&args, env, out),
             Self::Pause(args) => commands::pause::run(&args, env, out),
             Self::Resume(args) => commands::resume::run(&args, env, out),
             Self::Install(args) => commands::install::run(&args, env, out),

@@ -111,13 +111,13 @@ impl<'r> Judge<'r> {
             let known: Vec<&str> = known.iter().map(|r| r.name.as_str()).collect();
             anyhow::bail!("no role is called `{name}`; there are {}", known.join(", "));
         }
-        let agent = session.and_then(|s| s.agent.as_deref());
+        let own = session.map_or([None; 2], Session::roles);
         Ok(Self {
             here,
             registry,
             session,
             binding,
-            roles: guard::roles(registry, binding, agent, role).map_err(damaged)?,
+            roles: guard::roles(registry, binding, own, role).map_err(damaged)?,
             paused: here.store.paused(),
             claude_dir: env.claude_dir().ok().and_then(|dir| path::real(&dir).ok()),
         })

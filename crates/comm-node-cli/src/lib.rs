@@ -12,6 +12,8 @@ pub mod commands;
 pub mod config;
 mod draft;
 pub mod env;
+mod exec;
+mod handing;
 pub mod here;
 pub mod install;
 mod judging;

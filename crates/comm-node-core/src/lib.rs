@@ -18,11 +18,14 @@ pub mod deadline;
 mod error;
 pub mod glob;
 pub mod guard;
+pub mod handoff;
 pub mod lease;
 pub mod ledger;
 pub mod mail;
+pub mod markdown;
 mod nfc;
 pub mod node;
+
 pub mod path;
 pub mod process;
 pub mod session;

@@ -59,6 +59,30 @@ pub fn parent(pid: u32) -> Option<u32> {
     sys::parent(pid)
 }
 
+/// True if the child `pid` of this process has ended; it stays to be waited for, so that its id is not given
+/// to another process meanwhile.
+#[cfg(unix)]
+#[must_use]
+pub fn has_ended(pid: u32) -> bool {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return true };
+    let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(pid), how), Ok(None))
+}
+
+/// Ends every process of the group that `leader` began, which must not have been waited for yet: its id
+/// could otherwise be another's by now.
+pub fn kill_group(leader: u32) {
+    #[cfg(unix)]
+    if let Some(pid) = i32::try_from(leader).ok().and_then(rustix::process::Pid::from_raw) {
+        // A group that is gone needs no killing.
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
+    // There, a program's own end is all that can be asked for.
+    #[cfg(not(unix))]
+    let _ = leader;
+}
+
 #[cfg(target_os = "linux")]
 mod sys {
     use std::fs;

@@ -231,6 +231,13 @@ impl Session {
         }
     }
 
+    /// The names of the roles that all its agents act in: the one that it took over, and the agent that it
+    /// runs as.
+    #[must_use]
+    pub fn roles(&self) -> [Option<&str>; 2] {
+        [self.role.as_deref(), self.agent.as_deref()]
+    }
+
     /// True while the session lives: its process does, or, where that can't be told, it gave a
     /// heartbeat within [`SILENT_MS`].
     #[must_use]

@@ -98,6 +98,7 @@ fn enter(
         session.bound_by = before.bound_by;
     }
     for old in &replaced {
+        store.inherit_touched(&old.session_id, &id)?;
         store.end_session(&old.session_id)?;
     }
     sweep(store, &rivals)?;

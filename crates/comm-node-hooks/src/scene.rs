@@ -183,7 +183,7 @@ impl Scene {
         session: &Session,
         call: &Call<'_>,
     ) -> Result<Vec<Role<'s>>> {
-        guard::roles(&self.registry, binding, session.agent.as_deref(), call.agent_type.as_deref())
+        guard::roles(&self.registry, binding, session.roles(), call.agent_type.as_deref())
             .map_err(|why| Error::Damaged { path: self.store.registry_path(), why })
     }
 

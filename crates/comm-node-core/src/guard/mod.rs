@@ -289,15 +289,15 @@ fn judge<'r>(q: &Question<'r>) -> (Outcome, Reason<'r>) {
     (outcome, reason)
 }
 
-/// The roles of an agent: its domain's, that of the agent its session runs as, and its own type's,
-/// as far as `registry` knows them.
+/// The roles of an agent: its domain's, those of its session (the one that it took over with a hand-off, and the
+/// agent that it runs as), and its own type's, as far as `registry` knows them.
 ///
 /// # Errors
 /// What is wrong with the registry's roles; nothing may then be judged as if there were none.
 pub fn roles<'r>(
     registry: &'r Registry<'r>,
     binding: Binding<'r>,
-    session_agent: Option<&str>,
+    of_session: [Option<&str>; 2],
     agent_type: Option<&str>,
 ) -> Result<Vec<Role<'r>>, String> {
     let domain = match binding {
@@ -305,7 +305,7 @@ pub fn roles<'r>(
         _ => None,
     };
     let mut roles: Vec<Role<'_>> = Vec::new();
-    for name in [domain, session_agent, agent_type].into_iter().flatten() {
+    for name in [domain].into_iter().chain(of_session).chain([agent_type]).flatten() {
         if let Some(role) = registry.role(name)?.filter(|role| !roles.contains(role)) {
             roles.push(role);
         }

@@ -67,7 +67,7 @@ fn inside(tree: usize, key: &str) -> Place {
 /// Outcome and rule for `place` written by a session of `who` (`""` is unbound) acting as `role`.
 fn ask(registry: &Registry<'_>, who: &str, role: &str, place: &Place) -> (Outcome, &'static str) {
     let binding = registry.domain(who).map_or(Binding::None, Binding::Domain);
-    let roles = roles(registry, binding, None, Some(role)).expect("readable");
+    let roles = roles(registry, binding, [None; 2], Some(role)).expect("readable");
     let outposts = Outposts { claude_dir: Some("/home/u/.claude".into()), ..Outposts::default() };
     let decision = decide(&Question {
         registry,
@@ -161,8 +161,8 @@ fn a_subagent_keeps_the_role_of_its_session() {
         list.expect("readable").iter().map(|r| r.name.to_string()).collect::<Vec<_>>()
     };
     let binding = Binding::Domain(&r.domains[0]);
-    assert_eq!(names(roles(&r, binding, Some("finder"), Some("finder"))), ["test", "finder"]);
-    assert_eq!(names(roles(&r, Binding::None, Some("finder"), None)), ["finder"]);
+    assert_eq!(names(roles(&r, binding, [None, Some("finder")], Some("finder"))), ["test", "finder"]);
+    assert_eq!(names(roles(&r, Binding::None, [Some("finder"), None], None)), ["finder"]);
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn roles_that_can_not_be_read_are_an_error_and_not_none() {
     let text = registry().to_text().replace(r#""name":"finder""#, r#""nome":"finder""#);
     let r = Registry::parse(&text).expect("the rest is whole");
     let binding = r.domain("backend").map_or(Binding::None, Binding::Domain);
-    assert!(roles(&r, binding, None, None).is_ok_and(|none| none.is_empty()));
-    assert!(roles(&r, binding, None, Some("planner")).expect_err("damaged").contains("roles"));
+    assert!(roles(&r, binding, [None; 2], None).is_ok_and(|none| none.is_empty()));
+    assert!(roles(&r, binding, [None; 2], Some("planner")).expect_err("damaged").contains("roles"));
 }
 
 #[test]

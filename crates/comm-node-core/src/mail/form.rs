@@ -58,11 +58,11 @@ fn field(out: &mut String, key: &str, value: &str) {
     out.push('\n');
 }
 
-fn put(out: &mut String, key: &str, value: &str) {
+pub(crate) fn put(out: &mut String, key: &str, value: &str) {
     field(out, key, &scalar(value));
 }
 
-fn list(out: &mut String, key: &str, items: &[String]) {
+pub(crate) fn list(out: &mut String, key: &str, items: &[String]) {
     let mut value = String::from("[");
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
@@ -181,12 +181,12 @@ fn priority(name: &str) -> Option<Priority> {
 }
 
 /// A plain word or a JSON string.
-fn one(value: &str) -> Option<String> {
+pub(crate) fn one(value: &str) -> Option<String> {
     if value.starts_with('"') { serde_json::from_str(value).ok() } else { Some(value.to_owned()) }
 }
 
 /// A list of them.
-fn many(value: &str) -> Option<Vec<String>> {
+pub(crate) fn many(value: &str) -> Option<Vec<String>> {
     let mut rest = value.strip_prefix('[')?.strip_suffix(']')?.trim();
     let mut out = Vec::new();
     while !rest.is_empty() {

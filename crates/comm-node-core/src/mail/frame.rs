@@ -71,6 +71,14 @@ fn render(message: &Message, max: usize) -> String {
     out
 }
 
+/// Another agent's text, line by line behind `> ` and harmless.
+#[must_use]
+pub fn quoted(body: &str) -> String {
+    let mut out = String::with_capacity(body.len() + 64);
+    quote(&mut out, body, "> ", usize::MAX);
+    out
+}
+
 /// Adds `body` line by line, each behind `mark`, harmless and cut to `max` characters.
 fn quote(out: &mut String, body: &str, mark: &str, max: usize) {
     let safe = harmless(body);

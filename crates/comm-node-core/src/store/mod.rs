@@ -8,12 +8,14 @@
 mod calls;
 mod crash;
 pub mod file;
+mod handoffs;
 mod leases;
 mod ledger;
 mod lock;
 mod log;
 mod mail;
 mod prune;
+mod touched;
 mod turns;
 
 use std::fs::DirBuilder;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use calls::{CallRecord, OpenCall};
 pub use file::Durability;
+pub use handoffs::{Handed, Handoffs, Shelf};
 pub use leases::{Asking, Leases, Outcome, Release, Repaired};
 pub use ledger::{Books, Ledger};
 pub use lock::Lock;
@@ -119,6 +122,19 @@ impl Store {
             other => other?,
         }
         Ok(dir)
+    }
+
+    /// Makes the directory `below` of the state directory, and what is missing above it.
+    fn prepare_path(&self, below: &str) -> Result<()> {
+        let mut dir = String::new();
+        for part in below.split('/') {
+            if !dir.is_empty() {
+                dir.push('/');
+            }
+            dir.push_str(part);
+            self.prepare_sub(&dir)?;
+        }
+        Ok(())
     }
 
     /// Takes the lock called `name`, waiting until `deadline`.

@@ -54,7 +54,7 @@ impl Store {
             .collect();
         logs.sort();
         logs.truncate(logs.len().saturating_sub(LOGS));
-        let temporary = ["", "sessions", "sessions/ended", "leases", "log", "calls"]
+        let temporary = ["", "sessions", "sessions/ended", "leases", "log", "calls", "touched"]
             .into_iter()
             .flat_map(|dir| plain_files(&self.dir, dir))
             .filter(|(path, at)| {
@@ -90,7 +90,7 @@ impl Store {
 
 /// The plain files in `below` of `state`, each with its modification time, sorted; none where a
 /// part of that path is a link.
-fn plain_files(state: &Path, below: &str) -> Vec<(PathBuf, u64)> {
+pub(super) fn plain_files(state: &Path, below: &str) -> Vec<(PathBuf, u64)> {
     let is_dir = |dir: &Path| dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     let mut dir = state.to_path_buf();
     for part in below.split('/').filter(|part| !part.is_empty()) {

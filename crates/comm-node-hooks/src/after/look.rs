@@ -118,6 +118,7 @@ impl<'l> Look<'l> {
         for place in wrote {
             let shown = guard::shown(&scene.layout.root, place.real());
             self.log(own, session, "wrote", &shown, "", "")?;
+            scene.store.touch(&session.session_id, &shown)?;
         }
         Ok(())
     }

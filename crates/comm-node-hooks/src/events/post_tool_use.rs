@@ -81,6 +81,10 @@ fn wrote(
             ..Event::default()
         };
         scene.store.log(&event)?;
+        // What is outside the node is of no use to whoever goes on here.
+        if !event.path.starts_with('/') {
+            scene.store.touch(&session.session_id, event.path)?;
+        }
         if off {
             continue;
         }

@@ -1,0 +1,381 @@
+//! A hand-off taken apart. Whatever deviates is answered with its line: a section that nobody finds
+//! is work that nobody goes on with.
+
+use super::{DECISIONS, Handoff, Head, MAX_ITEMS, SECTIONS, Step};
+use crate::mail::form::{many, one};
+use crate::markdown::{Fault, Line, lines, quoted};
+
+/// What may stand instead of a list.
+const NONE: &str = "none";
+
+/// The hand-off in `text`.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its line.
+pub fn read(text: &str) -> Result<Handoff, Vec<Fault>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut faults = Vec::new();
+    let (head, rest, first) = split(text, &mut faults);
+    let all = lines(rest, first);
+    let mut out = Handoff { head, ..Handoff::default() };
+    let body = title(&all, &mut out, &mut faults);
+    let sections = sections(body, &mut faults);
+    for (name, line, body) in &sections {
+        section(&mut out, name, *line, body, &mut faults);
+    }
+    for name in SECTIONS {
+        if !sections.iter().any(|(found, _, _)| *found == name) {
+            let last = all.last().map_or(first, |line| line.number);
+            let mut help = format!("add `## {name}`");
+            if name == "Open questions" {
+                help.push_str(" with a list or None");
+            }
+            faults.push(Fault::new(last, format!("the section `## {name}` is missing"), help));
+        }
+    }
+    faults.sort_by_key(|fault| fault.line);
+    if faults.is_empty() { Ok(out) } else { Err(faults) }
+}
+
+/// The frontmatter of `text` alone, as far as it can be read.
+#[must_use]
+pub fn head(text: &str) -> Head {
+    split(text.strip_prefix('\u{feff}').unwrap_or(text), &mut Vec::new()).0
+}
+
+/// The frontmatter, what follows it, and the number of the first line of that.
+fn split<'t>(text: &'t str, faults: &mut Vec<Fault>) -> (Head, &'t str, u32) {
+    let mut head = Head::default();
+    if text.lines().next().map(str::trim_end) != Some("---") {
+        return (head, text, 1);
+    }
+    let (mut at, mut number) = (0, 0);
+    for raw in text.split_inclusive('\n') {
+        at += raw.len();
+        number += 1;
+        let line = raw.trim_end();
+        if number == 1 || line.is_empty() {
+            continue;
+        }
+        if line == "---" {
+            return (head, &text[at..], number + 1);
+        }
+        if !field(&mut head, line) {
+            faults.push(Fault::new(
+                number,
+                format!("{} can't be read", quoted(line)),
+                "write `key: value`, a list in brackets, and text with special characters in double quotes",
+            ));
+        }
+    }
+    faults.push(Fault::new(
+        1,
+        "the frontmatter has no end",
+        "write a line with only --- between it and the title",
+    ));
+    (head, "", number + 1)
+}
+
+/// Puts one line of frontmatter in its place; false if it can't be read.
+fn field(head: &mut Head, line: &str) -> bool {
+    let Some((key, value)) = line.split_once(':').map(|(k, v)| (k.trim(), v.trim())) else { return false };
+    let texts = match key {
+        "from" => &mut head.from,
+        "session" => &mut head.session,
+        "to" => &mut head.to,
+        "phase" => &mut head.phase,
+        "after" => &mut head.after,
+        "written" => &mut head.written,
+        "branch" => &mut head.branch,
+        "head" => &mut head.commit,
+        "budget_left" => &mut head.budget_left,
+        "list" => &mut head.list,
+        "check" => &mut head.check,
+        "taken_by" => &mut head.taken_by,
+        "taken" => &mut head.taken,
+        _ => {
+            let lists = match key {
+                "dirty" => &mut head.dirty,
+                "leases_released" => &mut head.released,
+                "tests" => &mut head.tests,
+                "code" => &mut head.code,
+                "version" => return value == "1",
+                "task" => return one(value).is_some(),
+                _ => {
+                    head.other.push(line.to_owned());
+                    return true;
+                }
+            };
+            return many(value).map(|items| *lists = items).is_some();
+        }
+    };
+    one(value).filter(|value| !value.is_empty()).map(|value| *texts = Some(value)).is_some()
+}
+
+/// Reads the title, and returns the lines behind it.
+fn title<'l, 't>(all: &'l [Line<'t>], out: &mut Handoff, faults: &mut Vec<Fault>) -> &'l [Line<'t>] {
+    let help = "begin with `# <task>`";
+    let Some(at) = all.iter().position(|line| !line.is_blank()) else {
+        let number = all.last().map_or(1, |line| line.number);
+        faults.push(Fault::new(number, "the hand-off is empty", help));
+        return all;
+    };
+    let line = &all[at];
+    match line.heading() {
+        Some((1, title)) if !title.is_empty() => {
+            out.task = title.to_owned();
+            &all[at + 1..]
+        }
+        Some((1, _)) => {
+            faults.push(Fault::new(line.number, "the title names no task", help));
+            &all[at + 1..]
+        }
+        _ => {
+            faults.push(Fault::new(line.number, "the title is missing", help));
+            &all[at..]
+        }
+    }
+}
+
+type Section<'l, 't> = (&'static str, u32, &'l [Line<'t>]);
+
+/// The known sections of `all`, each once.
+fn sections<'l, 't>(all: &'l [Line<'t>], faults: &mut Vec<Fault>) -> Vec<Section<'l, 't>> {
+    let known = || SECTIONS.into_iter().chain([DECISIONS]);
+    let mut out: Vec<Section<'l, 't>> = Vec::new();
+    let mut from: Option<(&'static str, u32, usize)> = None;
+    for (i, line) in all.iter().enumerate() {
+        let Some((level, title)) = line.heading() else {
+            if from.is_none() && !line.is_blank() {
+                let what = format!("{} stands before the first section", quoted(line.text));
+                faults.push(Fault::new(line.number, what, "put it under `## Status`"));
+                from = Some(("", line.number, i + 1));
+            }
+            continue;
+        };
+        let meant = known().find(|name| name.eq_ignore_ascii_case(title.trim_end_matches(':')));
+        if level > 2 && meant.is_none() {
+            continue;
+        }
+        if let Some((name, number, start)) = from.take().filter(|(name, _, _)| !name.is_empty()) {
+            out.push((name, number, &all[start..i]));
+        }
+        match meant {
+            Some(name) => {
+                if level != 2 || title != name {
+                    let what = format!("{} is not the heading of a section", quoted(line.text));
+                    faults.push(Fault::new(line.number, what, format!("write `## {name}`")));
+                }
+                if out.iter().any(|(found, _, _)| *found == name) {
+                    let what = format!("the section `## {name}` stands here twice");
+                    faults.push(Fault::new(line.number, what, "put both under one heading"));
+                }
+                from = Some((name, line.number, i + 1));
+            }
+            None => {
+                let what = format!("{} is no section of a hand-off", quoted(line.text));
+                let names: Vec<String> = known().map(|name| format!("## {name}")).collect();
+                faults.push(Fault::new(line.number, what, format!("the sections are {}", names.join(", "))));
+                from = Some(("", line.number, i + 1));
+            }
+        }
+    }
+    if let Some((name, number, start)) = from.filter(|(name, _, _)| !name.is_empty()) {
+        out.push((name, number, &all[start..]));
+    }
+    out
+}
+
+fn section(out: &mut Handoff, name: &str, line: u32, body: &[Line<'_>], faults: &mut Vec<Fault>) {
+    let empty = body.iter().all(Line::is_blank);
+    match name {
+        "Status" => {
+            if empty {
+                faults.push(Fault::new(line, "`## Status` is empty", "say what was done"));
+            }
+            out.status = plain(body);
+        }
+        "Next" => {
+            if empty {
+                faults.push(Fault::new(line, "`## Next` is empty", "write `- [ ] <next step>`, or None"));
+            }
+            out.next = steps(body, faults);
+        }
+        "Files touched" => {
+            // What nobody wrote is nothing to be listed.
+            out.files = items(body, "- <path>", faults);
+        }
+        "Open questions" => {
+            if empty {
+                let help = "write a list, or None if there are none";
+                faults.push(Fault::new(line, "`## Open questions` is empty", help));
+            }
+            out.questions = loose(body);
+        }
+        _ => out.decisions = loose(body),
+    }
+}
+
+/// The text of a section, without the empty lines around it.
+fn plain(body: &[Line<'_>]) -> String {
+    let texts: Vec<&str> =
+        body.iter().map(|line| line.text.strip_prefix('\\').unwrap_or(line.text)).collect();
+    texts.join("\n").trim_matches('\n').to_owned()
+}
+
+fn is_none(body: &[Line<'_>]) -> bool {
+    let mut lines = body.iter().filter(|line| !line.is_blank());
+    let first =
+        lines.next().map(|line| line.text.trim_start_matches("- ").trim_end_matches('.').to_lowercase());
+    lines.next().is_none() && first.is_none_or(|text| text == NONE)
+}
+
+fn steps(body: &[Line<'_>], faults: &mut Vec<Fault>) -> Vec<Step> {
+    let mut out: Vec<Step> = Vec::new();
+    if is_none(body) {
+        return out;
+    }
+    for line in body.iter().filter(|line| !line.is_blank()) {
+        if let Some((done, text)) = line.checkbox() {
+            out.push(Step { done, text: text.to_owned() });
+        } else if line.is_indented()
+            && let Some(last) = out.last_mut()
+        {
+            last.text.push('\n');
+            last.text.push_str(line.text.trim());
+        } else {
+            let what = format!("{} is no next step", quoted(line.text));
+            faults.push(Fault::new(line.number, what, "write `- [ ] <next step>`"));
+        }
+    }
+    too_many(out.len(), body, faults);
+    out
+}
+
+/// The bullets of a section that holds nothing else.
+fn items(body: &[Line<'_>], form: &str, faults: &mut Vec<Fault>) -> Vec<String> {
+    let mut out = Vec::new();
+    if is_none(body) {
+        return out;
+    }
+    for line in body.iter().filter(|line| !line.is_blank()) {
+        match line.bullet() {
+            Some(text) => out.push(text.trim_matches('`').to_owned()),
+            None => {
+                let what = format!("{} is no item of the list", quoted(line.text));
+                faults.push(Fault::new(line.number, what, format!("write `{form}`")));
+            }
+        }
+    }
+    too_many(out.len(), body, faults);
+    out
+}
+
+/// The bullets of a section, or its paragraphs.
+fn loose(body: &[Line<'_>]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    if is_none(body) {
+        return out;
+    }
+    let mut open = false;
+    for line in body {
+        if line.is_blank() {
+            open = false;
+        } else if let Some(text) = line.bullet() {
+            out.push(text.to_owned());
+            open = true;
+        } else if let (true, Some(last)) = (open || line.is_indented(), out.last_mut()) {
+            last.push('\n');
+            last.push_str(line.text.trim());
+        } else {
+            out.push(line.text.trim().to_owned());
+            open = true;
+        }
+    }
+    out
+}
+
+fn too_many(count: usize, body: &[Line<'_>], faults: &mut Vec<Fault>) {
+    if count > MAX_ITEMS {
+        let line = body.first().map_or(1, |line| line.number);
+        faults.push(Fault::new(line, format!("the list has {count} items"), format!("{MAX_ITEMS} at most")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "# bd-102\n## Status\nThe API is there.\n## Next\n- [ ] wire the page\n- [x] talk\n## Open questions\nNone\n\
+                       ## Files touched\n- services/api/main.rs\n";
+
+    fn faults(text: &str) -> Vec<String> {
+        read(text).err().unwrap_or_default().iter().map(|fault| fault.in_file("h.md")).collect()
+    }
+
+    #[test]
+    fn the_older_convention_is_read() {
+        let handoff = read(OLD).expect("valid");
+        assert_eq!((handoff.task.as_str(), handoff.status.as_str()), ("bd-102", "The API is there."));
+        assert_eq!(handoff.open().map(|s| s.text.as_str()).collect::<Vec<_>>(), ["wire the page"]);
+        assert_eq!(handoff.files, ["services/api/main.rs"]);
+        assert!(handoff.questions.is_empty() && handoff.head == Head::default());
+        assert!(read(&OLD.replace('\n', "\r\n")).is_ok());
+    }
+
+    #[test]
+    fn each_fault_has_its_line() {
+        for (text, fault) in [
+            ("", "h.md:1: the hand-off is empty; begin with `# <task>`"),
+            (&*OLD.replace("# bd-102\n", ""), "h.md:1: the title is missing"),
+            (&OLD.replace("# bd-102", "# "), "h.md:1: the title names no task"),
+            (
+                &OLD.replace("## Next", "### Next"),
+                "h.md:4: `### Next` is not the heading of a section; write `## Next`",
+            ),
+            (&OLD.replace("## Next", "## next"), "h.md:4: `## next` is not the heading"),
+            (
+                &OLD.replace("## Next", "## Todo"),
+                "h.md:4: `## Todo` is no section of a hand-off; the sections are ## Status",
+            ),
+            (&OLD.replace("## Next", "## Todo"), "the section `## Next` is missing; add `## Next`"),
+            (
+                &OLD.replace("- [ ] wire", "- wire"),
+                "h.md:5: `- wire the page` is no next step; write `- [ ] <next step>`",
+            ),
+            (&OLD.replace("None\n", ""), "h.md:7: `## Open questions` is empty; write a list, or None"),
+            (&OLD.replace("The API is there.\n", ""), "h.md:2: `## Status` is empty"),
+            (
+                &OLD.replace("- services", "services"),
+                "h.md:10: `services/api/main.rs` is no item of the list",
+            ),
+            (
+                &OLD.replace("## Status", "hello\n## Status"),
+                "h.md:2: `hello` stands before the first section",
+            ),
+            (&format!("{OLD}## Status\nx\n"), "h.md:11: the section `## Status` stands here twice"),
+            (&format!("---\nversion: 2\n---\n{OLD}"), "h.md:2: `version: 2` can't be read"),
+            (&format!("---\ndirty: a\n---\n{OLD}"), "h.md:2: `dirty: a` can't be read"),
+            (&format!("---\nfrom: a\n{OLD}"), "h.md:1: the frontmatter has no end"),
+        ] {
+            let found = faults(text);
+            assert!(found.iter().any(|f| f.contains(fault)), "{text:?}\n{fault}\n{found:#?}");
+        }
+        assert!(faults(OLD).is_empty());
+    }
+
+    #[test]
+    fn lines_count_behind_the_frontmatter() {
+        let text = format!("---\nversion: 1\nfrom: backend\n---\n\n{}", OLD.replace("- [ ]", "-"));
+        assert!(faults(&text)[0].starts_with("h.md:10: "), "{:?}", faults(&text));
+    }
+
+    #[test]
+    fn hostile_texts_are_answered() {
+        for text in
+            ["\0", "---", "---\n", "# \u{202e}x", &"#".repeat(5000), &"- [ ]\n".repeat(5000), "```\n# a"]
+        {
+            assert!(read(text).is_err(), "{:.20}", text);
+        }
+    }
+}
