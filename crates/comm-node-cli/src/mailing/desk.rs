@@ -47,6 +47,8 @@ impl Desk<'_> {
     ) -> Result<Outcome> {
         let here = Here::find(env)?;
         let registry = here.registry()?;
+        // First, because it may put a file back into the drop box.
+        here.store.mail().recover(Deadline::after(PATIENCE))?;
         let name = match domain {
             Some(domain) => owner(&registry, domain)?,
             None => {
@@ -55,7 +57,6 @@ impl Desk<'_> {
                 me.name
             }
         };
-        here.store.mail().recover(Deadline::after(PATIENCE))?;
         work(&here, &name)
     }
 

@@ -49,6 +49,11 @@ impl Mail<'_> {
         join(&self.store.dir, "outbox")
     }
 
+    /// Where files are while they are being sent.
+    pub(super) fn routing(&self) -> PathBuf {
+        join(&self.outbox(), ".routing")
+    }
+
     /// The names of the files that wait in the drop box.
     ///
     /// # Errors
@@ -102,7 +107,7 @@ impl Mail<'_> {
         fresh: bool,
         check: &mut dyn FnMut(&str, &str) -> Verdict,
     ) -> Result<Option<Routed>> {
-        let (source, routing) = (join(&self.outbox(), name), join(&self.outbox(), ".routing"));
+        let (source, routing) = (join(&self.outbox(), name), self.routing());
         self.make(&routing)?;
         let claimed = join(&routing, &[id.text().as_str(), from, name].join("."));
         crash::here()?;
@@ -159,8 +164,8 @@ impl Mail<'_> {
     }
 
     /// Finishes what somebody who died began; only under the lock.
-    fn recover_dropped(&self) -> Result<()> {
-        let routing = join(&self.outbox(), ".routing");
+    pub(super) fn recover_dropped(&self) -> Result<()> {
+        let routing = self.routing();
         for name in names(&routing)? {
             let claimed = join(&routing, &name);
             let mut parts = name.splitn(3, '.');

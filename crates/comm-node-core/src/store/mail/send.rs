@@ -82,14 +82,17 @@ impl Mail<'_> {
             return Ok(());
         }
         let _lock = self.store.lock("mail", deadline)?;
-        self.recover_locked(clock::now_ms())
+        self.recover_locked(clock::now_ms())?;
+        self.recover_dropped()
     }
 
     /// True if a sender is at work, or died over it.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
-        names(&self.sending())
-            .is_ok_and(|names| names.iter().any(|name| name.ends_with(".md") || name.ends_with(".tmp")))
+        let is_file = |name: &String| name.ends_with(".md") || name.ends_with(".tmp");
+        [self.sending(), self.routing()]
+            .iter()
+            .any(|dir| names(dir).is_ok_and(|names| names.iter().any(is_file)))
     }
 
     fn sending(&self) -> PathBuf {

@@ -331,6 +331,11 @@ fn a_file_is_routed_once_whoever_dies_over_it() {
         crash::arm(step);
         let _ = route(&node, true);
         let died = crash::disarm();
+        // Whether it died is seen although nothing else waits, and then nothing is stuck.
+        let deadline = Deadline::after(std::time::Duration::from_secs(5));
+        node.mail().recover(deadline).expect("recovers");
+        let routing = node.store.dir().join("outbox/.routing");
+        assert!(routing.read_dir().map_or(true, |mut dir| dir.next().is_none()), "step {step}");
         for _ in 0..2 {
             node.mail().recover_locked(crate::clock::now_ms() + 120_000).expect("recovers");
             drop_file(&node, "z.md", "else");
