@@ -40,5 +40,17 @@ fn a_session_that_goes_on_keeps_what_its_record_says() {
     assert!(record.contains("\"then\"") && record.contains("\"later\": 7"), "{record}");
 }
 
+#[test]
+fn a_whole_id_is_meant_although_another_begins_with_it() {
+    let node = Node::with(TWO);
+    node.write(".comm-node/sessions/s1.json", &record(r#","domain":"web""#));
+    node.write(".comm-node/sessions/s12.json", &record("").replace("s1", "s12"));
+    let leave = |id: &str| node.command(&["leave", "--session", id]).output().unwrap();
+    let output = leave("s");
+    assert!(text(&output).contains("2 sessions' ids begin with `s`"), "{}", text(&output));
+    let output = leave("s1");
+    assert!(output.status.success(), "{}", text(&output));
+}
+
 const TWO: &str =
     "version: 1\nname: shop\ndomains:\n  api: {scope: [\"api/**\"]}\n  web: {scope: [\"web/**\"]}\n";

@@ -116,6 +116,10 @@ pub(crate) fn domain<'r, 'a>(registry: &'r Registry<'a>, name: &str) -> Result<&
 pub(super) fn find_session(store: &Store, prefix: &str) -> Result<SessionId> {
     let ids: Vec<SessionId> = store.sessions()?.into_iter().flatten().map(|(s, _)| s.session_id).collect();
     let found: Vec<&SessionId> = ids.iter().filter(|id| id.as_str().starts_with(prefix)).collect();
+    // One id may be the beginning of another.
+    if let Some(whole) = found.iter().find(|id| id.as_str() == prefix) {
+        return Ok((*whole).clone());
+    }
     match found.as_slice() {
         [one] => Ok((*one).clone()),
         [] => bail!("no session's id begins with `{prefix}`; `comm-node sessions` lists them"),
