@@ -54,14 +54,15 @@ impl Store {
             .collect();
         logs.sort();
         logs.truncate(logs.len().saturating_sub(LOGS));
-        let temporary = ["", "sessions", "sessions/ended", "leases", "log", "calls", "touched"]
-            .into_iter()
-            .flat_map(|dir| plain_files(&self.dir, dir))
-            .filter(|(path, at)| {
-                hidden(path) && path.extension().is_some_and(|e| e == "tmp") && old(*at, TEMPORARY_MS)
-            })
-            .map(|(path, _)| path)
-            .collect();
+        let temporary =
+            ["", "sessions", "sessions/ended", "leases", "log", "calls", "touched", "outbox/rejected"]
+                .into_iter()
+                .flat_map(|dir| plain_files(&self.dir, dir))
+                .filter(|(path, at)| {
+                    hidden(path) && path.extension().is_some_and(|e| e == "tmp") && old(*at, TEMPORARY_MS)
+                })
+                .map(|(path, _)| path)
+                .collect();
         Leftovers { ended, logs: logs.into_iter().map(|(_, path)| path).collect(), temporary, calls }
     }
 
@@ -148,6 +149,7 @@ mod tests {
         put("calls/new.json", 6 * day);
         put(".registry.json.1-0.tmp", day);
         put("sessions/.s.json.1-0.tmp", day);
+        put("outbox/rejected/.a.md.why.txt.1-0.tmp", day);
         put("leases/.00.jsonl.1-0.tmp", 1000);
         put("registry.json", 99 * day);
         put("log/events.jsonl", 99 * day);
@@ -155,7 +157,7 @@ mod tests {
             put(&format!("log/events-{at}-7.jsonl"), 99 * day);
         }
         let went = store.prune(now, Deadline::after(Duration::from_secs(5))).expect("prunes");
-        assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 2), "{went:?}");
+        assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 3), "{went:?}");
         assert_eq!(went.calls, [store.dir().join("calls/old.json")]);
         assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
         for kept in [
