@@ -58,3 +58,7 @@ differential cases="20000" seed="1":
 # The long form of the mail test: 20 domains, 50 processes, 10,000 messages, killed at random
 soak-mail:
     MAIL_DOMAINS=20 MAIL_PROCESSES=50 MAIL_MESSAGES=10000 cargo test --release --locked --test mail -- --nocapture
+
+# Every fault that can be made here: kill -9 at each system call of each writer, and the rest; some minutes
+faults:
+    FAULTS=long cargo test --locked --test faults -- --nocapture
