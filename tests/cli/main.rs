@@ -3,6 +3,7 @@
 mod config;
 mod docs;
 mod explain;
+mod generate;
 mod handoff;
 mod hooks;
 mod install;

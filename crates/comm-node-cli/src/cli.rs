@@ -11,6 +11,9 @@ use crate::out::Out;
 #[derive(Debug, Parser)]
 #[command(name = "comm-node", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
+    /// The output becomes part of a prompt (in slash commands): nothing in it is a mention of a file
+    #[arg(long, global = true, hide = true)]
+    pub in_prompt: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -31,6 +34,8 @@ pub enum Command {
     Show(commands::show::Args),
     /// Point the repositories of domains that live elsewhere back to this node
     Link(commands::link::Args),
+    /// Write each domain's CLAUDE.md, agents and slash commands
+    Generate(commands::generate::Args),
     /// Compile comm-node.yaml for the hooks (they do this by themselves)
     #[command(hide = true)]
     Compile(commands::compile::Args),
@@ -100,6 +105,7 @@ impl Command {
             Self::Check(args) => commands::check::run(&args, env, out),
             Self::Show(args) => commands::show::run(&args, env, out),
             Self::Link(args) => commands::link::run(&args, env, out),
+            Self::Generate(args) => commands::generate::run(&args, env, out),
             Self::Compile(args) => commands::compile::run(&args, env, out),
             Self::Join(args) => commands::join::run(&args, env, out),
             Self::Leave(args) => commands::leave::run(&args, env, out),

@@ -13,6 +13,7 @@ pub mod config;
 mod draft;
 pub mod env;
 mod exec;
+pub mod generate;
 mod handing;
 pub mod here;
 pub mod install;
@@ -41,7 +42,7 @@ pub enum Outcome {
 pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let env = env::Env::of_process();
-    let out = out::Out::of_process();
+    let out = out::Out { prompt: cli.in_prompt, ..out::Out::of_process() };
     match cli.command.run(&env, &out) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),

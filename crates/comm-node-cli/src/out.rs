@@ -1,6 +1,7 @@
 //! Everything that is printed goes through here: results to stdout, the rest to stderr, colour
 //! only on a terminal and not with `NO_COLOR`, hidden characters made visible.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 use comm_node_core::text;
@@ -13,6 +14,8 @@ pub struct Out {
     pub colour: bool,
     /// Colour on stderr.
     pub colour_err: bool,
+    /// What is printed becomes part of a prompt: nothing in it may be taken for a mention of a file.
+    pub prompt: bool,
 }
 
 /// A colour with a meaning.
@@ -39,12 +42,13 @@ impl Out {
         Self {
             colour: wanted && std::io::stdout().is_terminal(),
             colour_err: wanted && std::io::stderr().is_terminal(),
+            prompt: false,
         }
     }
 
     /// Prints one line of result. A closed pipe is no fault of ours.
     pub fn line(&self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
+        let _ = writeln!(std::io::stdout().lock(), "{}", self.for_reader(text.as_ref()));
     }
 
     /// Prints `text` as it is, without a line break.
@@ -55,7 +59,11 @@ impl Out {
 
     /// Prints one line of remark.
     pub fn note(&self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.for_reader(text.as_ref()));
+    }
+
+    fn for_reader<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.prompt { unmentioned(text) } else { Cow::Borrowed(text) }
     }
 
     /// Prints a value as JSON. Characters that would act on a terminal stand there as escapes.
@@ -123,6 +131,21 @@ fn escaped(json: &str) -> String {
     out
 }
 
+/// `text` without mentions: the client puts the content of a file in the place of `@path`, and text of other
+/// agents could name any. An `@` inside a word or a path is none.
+fn unmentioned(text: &str) -> Cow<'_, str> {
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let mut before = ' ';
+    let shown = text.chars().map(|c| {
+        let inside = before.is_ascii_alphanumeric() || before == '/';
+        before = c;
+        if c == '@' && !inside { '＠' } else { c }
+    });
+    Cow::Owned(shown.collect())
+}
+
 fn paint(on: bool, ink: Ink, text: &str) -> String {
     if !on {
         return text.to_owned();
@@ -140,6 +163,15 @@ fn paint(on: bool, ink: Ink, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prompt_mentions_no_file() {
+        assert_eq!(
+            unmentioned("@a see @~/.ssh/id (@x) \"@y\" @@z"),
+            "＠a see ＠~/.ssh/id (＠x) \"＠y\" ＠＠z"
+        );
+        assert_eq!(unmentioned("a@b.c packages/@x/y"), "a@b.c packages/@x/y");
+    }
 
     #[test]
     fn json_says_the_same_without_acting_on_a_terminal() {

@@ -6,6 +6,7 @@ pub mod compile;
 pub mod completions;
 pub mod doctor;
 pub mod explain;
+pub mod generate;
 pub mod handoff;
 pub mod inbox;
 pub mod init;

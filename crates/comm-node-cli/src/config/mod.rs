@@ -55,3 +55,16 @@ pub fn check_text(layout: &Layout, text: &str) -> Compiled {
         Ground { root: &layout.root, fold_case: ensure::folds_case(layout), id: SourceId::default() };
     compile(YAML, text, ground)
 }
+
+/// The registry of a node that is nowhere, for trying things on.
+///
+/// # Errors
+/// The first fault of `text`.
+pub(crate) fn sample(text: &str) -> Result<comm_node_core::node::registry::Registry<'static>> {
+    let ground = Ground { root: std::path::Path::new("/"), fold_case: false, id: SourceId::default() };
+    let compiled = compile(YAML, text, ground);
+    match (compiled.registry, compiled.faults.first()) {
+        (Some(registry), _) => Ok(registry),
+        (None, fault) => anyhow::bail!("{}", fault.map_or("it has a fault", |f| f.what.as_str())),
+    }
+}

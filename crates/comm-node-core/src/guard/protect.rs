@@ -19,6 +19,8 @@ pub enum Protection<'r> {
     Git,
     /// Claude Code's settings and hooks.
     Claude,
+    /// Its agents, commands and skills, which bring hooks of their own and run commands that no guard sees.
+    Runs,
     /// comm-node's programs and records.
     Programs,
     /// `policy.protected`.
@@ -34,6 +36,9 @@ impl Protection<'_> {
             Self::State => "comm-node's own state".into(),
             Self::Git => "git's own data".into(),
             Self::Claude => "part of Claude Code's settings and hooks".into(),
+            Self::Runs => {
+                "one of Claude Code's agents, commands and skills, which can run what no guard sees".into()
+            }
             Self::Programs => "part of comm-node's installation".into(),
             Self::Policy(pattern) => format!("protected by policy.protected `{}`", pattern.glob()),
         }
@@ -125,15 +130,22 @@ fn in_outbox(registry: &Registry<'_>, place: &Place) -> bool {
     dropped(key).is_some() && top.as_deref() == real.parent()
 }
 
+/// Protected names in any directory `.claude`.
+fn of_client(name: &str) -> Option<Protection<'static>> {
+    match name {
+        "settings.json" | "settings.local.json" | "hooks" => Some(Protection::Claude),
+        "agents" | "commands" | "skills" => Some(Protection::Runs),
+        _ => None,
+    }
+}
+
 /// Protected names below Claude Code's own directory.
 fn in_claude_dir(key: &str) -> Option<Protection<'static>> {
     let first = key.split('/').next().unwrap_or_default();
     match first {
-        "settings.json" | "settings.local.json" | "hooks" | "plugins" | ".claude.json" => {
-            Some(Protection::Claude)
-        }
+        "plugins" | ".claude.json" => Some(Protection::Claude),
         "comm-node" => Some(Protection::Programs),
-        _ => None,
+        other => of_client(other),
     }
 }
 
@@ -145,10 +157,10 @@ fn builtin(key: &str) -> Option<Protection<'static>> {
             ".git" => return Some(Protection::Git),
             STATE => return Some(Protection::State),
             YAML if parts.peek().is_none() => return Some(Protection::Config),
-            ".claude"
-                if matches!(parts.peek(), Some(&("settings.json" | "settings.local.json" | "hooks"))) =>
-            {
-                return Some(Protection::Claude);
+            ".claude" => {
+                if let Some(found) = parts.peek().and_then(|name| of_client(name)) {
+                    return Some(found);
+                }
             }
             _ => {}
         }
@@ -175,7 +187,11 @@ mod tests {
             (".claude/settings.json", Some(Protection::Claude)),
             ("a/.claude/settings.local.json", Some(Protection::Claude)),
             (".claude/hooks/x.sh", Some(Protection::Claude)),
-            (".claude/agents/x.md", None),
+            (".claude/agents/x.md", Some(Protection::Runs)),
+            ("a/.claude/commands/x.md", Some(Protection::Runs)),
+            (".claude/skills/x/SKILL.md", Some(Protection::Runs)),
+            (".claude/rules/x.md", None),
+            (".claude/mytasks/todo.md", None),
             ("docs/settings.json", None),
         ] {
             assert_eq!(builtin(key), expected, "{key}");

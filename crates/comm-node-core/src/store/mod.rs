@@ -15,6 +15,7 @@ mod lock;
 mod log;
 mod mail;
 mod prune;
+mod templates;
 mod touched;
 mod turns;
 
@@ -44,8 +45,8 @@ const MAX_STATE: u64 = 64 << 20;
 const MAX_RECORD: u64 = 256 << 10;
 
 /// What git sees of the state directory.
-const GITIGNORE: &str = "# comm-node's state: only published artifacts and links belong in git.\n\
-                         /*\n!/.gitignore\n!/artifacts/\n!/link\n";
+const GITIGNORE: &str = "# comm-node's state: only published artifacts, links and templates belong in git.\n\
+                         /*\n!/.gitignore\n!/artifacts/\n!/link\n!/templates/\n";
 
 /// A node's state directory.
 #[derive(Clone, Debug)]

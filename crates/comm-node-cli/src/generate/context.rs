@@ -1,0 +1,207 @@
+//! Everything that a template can name, made harmless beforehand.
+//!
+//! Every variable is always there; one that has nothing to say is `null`, empty or `false`. So a strict
+//! template can ask for any of them, and a slip in a name is found.
+
+use anyhow::Result;
+use comm_node_core::node::registry::{Domain, Registry, Role};
+use comm_node_core::node::roles::{self, model_alias};
+use serde_json::{Value, json};
+
+use super::safe::{code, plain};
+use crate::config;
+
+/// Items of a list that are named one by one; the rest is counted.
+const ITEMS: usize = 12;
+/// Domains that are named one by one.
+const PEERS: usize = 24;
+
+/// What a set of files is rendered for.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'r> {
+    /// The node, if it is for one.
+    pub registry: Option<&'r Registry<'r>>,
+    /// The domain, if it is for one.
+    pub domain: Option<&'r Domain<'r>>,
+}
+
+impl<'r> Subject<'r> {
+    /// What is for nobody in particular: a user's own files, and the plugin's.
+    pub const ANYBODY: Self = Self { registry: None, domain: None };
+
+    /// All that a template of this subject can name, `role` being the one that it is about.
+    ///
+    /// # Errors
+    /// What is wrong with the node's roles.
+    pub fn context(&self, role: Option<&Role<'_>>) -> Result<Value> {
+        let roles = match self.registry {
+            Some(registry) => registry.roles.list().map_err(|why| anyhow::anyhow!(why))?,
+            None => roles::builtin(),
+        };
+        let domains: &[Domain<'r>] = self.registry.map_or(&[], |r| &r.domains);
+        let others: Vec<&Domain<'r>> =
+            domains.iter().filter(|d| self.domain.is_none_or(|own| own.name != d.name)).collect();
+        Ok(json!({
+            "node": self.registry.map(|r| json!({"name": plain(&r.name, 64)})),
+            "domain": self.domain.map(domain),
+            "domains": domains.iter().take(PEERS).map(domain).collect::<Vec<_>>(),
+            "domains_more": domains.len().saturating_sub(PEERS),
+            "peers": others.iter().take(PEERS).map(|d| domain(d)).collect::<Vec<_>>(),
+            "peers_more": others.len().saturating_sub(PEERS),
+            "gate": self.registry.map_or(Vec::new(), |r| list(r.policy.stop_gate.iter().map(String::as_str))),
+            "pipelines": if self.registry.is_some() { pipelines(&roles) } else { Vec::new() },
+            "role": role.map(about),
+        }))
+    }
+}
+
+fn domain(d: &Domain<'_>) -> Value {
+    let other = |key: &str| {
+        list(d.other.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str))
+    };
+    json!({
+        "name": d.name.as_str(),
+        "description": plain(&d.description, 120),
+        "scope": list(d.scope.iter().map(|p| p.glob())),
+        "exclude": list(d.exclude.iter().map(|p| p.glob())),
+        "exports": list(d.exports.iter().map(|e| e.as_str())),
+        "imports": d.imports.iter().take(ITEMS).map(|(from, names)| json!({
+            "from": code(from), "names": list(names.iter().map(|n| n.as_str())),
+        })).collect::<Vec<_>>(),
+        "allowed_imports": other("allowed_imports"),
+        "forbidden_imports": other("forbidden_imports"),
+        "budget": budget(d.other.get("budget")),
+        "mode": d.mode,
+        "max_sessions": d.max_sessions,
+        "role": d.role.as_ref().map(|r| r.as_str().to_owned()),
+    })
+}
+
+/// What the budget says, in words.
+fn budget(budget: Option<&Value>) -> Vec<String> {
+    let field = |key: &str| budget.and_then(|b| b.get(key));
+    let complexity = field("complexity").and_then(Value::as_str).map(|c| format!("{} tasks", plain(c, 20)));
+    let usd = field("usd_per_day").and_then(Value::as_f64).map(|usd| format!("{usd} dollars a day"));
+    complexity.into_iter().chain(usd).collect()
+}
+
+fn about(role: &Role<'_>) -> Value {
+    json!({
+        "name": role.name.as_str(),
+        "reads_only": role.scope.is_empty(),
+        // `**` is everything, and not worth a word.
+        "scope": list(role.scope.iter().map(|p| p.glob())),
+        "exclude": list(role.exclude.iter().map(|p| p.glob())),
+        "next": role.next.as_ref().map(|n| n.as_str().to_owned()),
+        "model": role.model.as_ref().map(|m| model_alias(m).to_owned()),
+    })
+}
+
+/// Names and patterns as code, a few of them.
+fn list<'a>(items: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let all: Vec<&str> = items.collect();
+    let mut shown: Vec<String> = all.iter().take(ITEMS).map(|item| code(item)).collect();
+    if all.len() > ITEMS {
+        shown.push(format!("{} more", all.len() - ITEMS));
+    }
+    shown
+}
+
+/// The chains that `next` makes, each as `a → b → c`; one that comes back to its beginning ends before it.
+fn pipelines(roles: &[Role<'_>]) -> Vec<String> {
+    let next = |role: &Role<'_>| roles.iter().find(|r| role.next.as_ref() == Some(&r.name));
+    let follows = |role: &Role<'_>| roles.iter().any(|r| r.next.as_ref() == Some(&role.name));
+    let mut seen: Vec<&str> = Vec::new();
+    let mut chains = Vec::new();
+    // First those that begin somewhere, then the circles.
+    for from_start in [true, false] {
+        for first in roles.iter().filter(|r| r.next.is_some() && (!from_start || !follows(r))) {
+            let mut chain: Vec<&str> = Vec::new();
+            let mut at = (!seen.contains(&first.name.as_str())).then_some(first);
+            while let Some(role) = at.filter(|role| !chain.contains(&role.name.as_str())) {
+                chain.push(&role.name);
+                at = next(role);
+            }
+            if chain.len() > 1 {
+                chains.push(chain.join(" → "));
+            }
+            seen.extend(chain);
+        }
+    }
+    chains
+}
+
+/// A node that uses everything that `comm-node.yaml` knows.
+const FULL: &str = r#"
+version: 1
+name: sample
+domains:
+  own: {scope: ["a/**"], exclude: ["a/b/**"], description: one, exports: [X], imports: {peer: [Y]}, role: tester,
+    allowed_imports: ["c/**"], forbidden_imports: ["d/**"], budget: {complexity: simple, usd_per_day: 2}}
+  peer: {scope: ["p/**"], description: two, exports: [Y]}
+policy: {stop_gate: ["true"]}
+"#;
+
+/// Contexts to try a template called `name` on: one of a node that has everything, one of a node that has
+/// next to nothing, and for agents and commands one without a domain.
+///
+/// # Errors
+/// Never in practice: these nodes are right.
+pub fn samples(name: &str) -> Result<Vec<Value>> {
+    let full = config::sample(FULL)?;
+    let least =
+        config::sample("version: 1\nname: sample\ndomains: {own: {scope: []}}\nroles: {own: {scope: []}}\n")?;
+    let writer = roles::builtin().into_iter().find(|r| r.name.as_str() == roles::IMPLEMENT);
+    let reader = roles::builtin().into_iter().find(|r| r.name.as_str() == "auditor");
+    let bare =
+        Role { next: None, model: None, ..reader.clone().unwrap_or_else(|| roles::builtin().remove(0)) };
+    let is_agent = name.starts_with("agents/");
+    let mut found = Vec::new();
+    for (registry, role) in [(&full, writer.as_ref()), (&full, reader.as_ref()), (&least, Some(&bare))] {
+        let subject = Subject { registry: Some(registry), domain: registry.domains.first() };
+        found.push(subject.context(role.filter(|_| is_agent))?);
+    }
+    if name != "CLAUDE.md" {
+        let subject = Subject { registry: Some(&full), domain: None };
+        found.push(subject.context(writer.as_ref().filter(|_| is_agent))?);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_chain_is_found_once() {
+        assert_eq!(pipelines(&roles::builtin()), ["test-list → test → implement → refactor"]);
+    }
+
+    #[test]
+    fn chains_and_circles() {
+        let role = |name: &'static str, next: Option<&'static str>| Role {
+            name: name.into(),
+            scope: Vec::new(),
+            exclude: Vec::new(),
+            next: next.map(Into::into),
+            model: None,
+        };
+        let roles = [
+            role("b", Some("c")),
+            role("c", None),
+            role("a", Some("b")),
+            role("x", Some("y")),
+            role("y", Some("x")),
+            role("lonely", None),
+            role("self", Some("self")),
+        ];
+        assert_eq!(pipelines(&roles), ["a → b → c", "x → y"]);
+    }
+
+    #[test]
+    fn long_lists_are_counted() {
+        let names: Vec<String> = (0..20).map(|i| format!("n{i}")).collect();
+        let shown = list(names.iter().map(String::as_str));
+        assert_eq!((shown.len(), shown.last().map(String::as_str)), (13, Some("8 more")));
+    }
+}
