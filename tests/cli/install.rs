@@ -681,6 +681,7 @@ fn the_plugin_is_set_up_by_the_client() {
         ".claude-plugin/marketplace.json",
         "plugin/.claude-plugin/plugin.json",
         "plugin/hooks/hooks.json",
+        "plugin/monitors/monitors.json",
         "plugin/bin/comm-node",
         "plugin/README.md",
     ] {

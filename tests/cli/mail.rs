@@ -16,6 +16,7 @@ use serde_json::Value;
 
 mod drop_box;
 pub(crate) mod hooks;
+mod watch;
 
 const YAML: &str = "version: 1
 name: shop

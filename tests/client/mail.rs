@@ -12,6 +12,8 @@ use crate::installed::{all, comm_node, person};
 use crate::script::{Asker, Script, Turn};
 use crate::support::node::Node;
 
+mod wake;
+
 const SOON: Duration = Duration::from_secs(45);
 const READER: &str = "aaaaaaaa-1111-4111-8111-111111111111";
 const SECOND: &str = "bbbbbbbb-2222-4222-8222-222222222222";

@@ -73,6 +73,8 @@ pub enum Command {
     Sent(commands::sent::Args),
     /// Find messages by text and by field
     Search(commands::search::Args),
+    /// Say what arrives, one line per message, as long as the session lives
+    Watch(commands::watch::Args),
     /// Send what was left in .comm-node/outbox/ (hooks and other commands do this by themselves)
     #[command(hide = true)]
     Route(commands::route::Args),
@@ -124,6 +126,7 @@ impl Command {
             Self::Thread(args) => commands::thread::run(&args, env, out),
             Self::Sent(args) => commands::sent::run(&args, env, out),
             Self::Search(args) => commands::search::run(&args, env, out),
+            Self::Watch(args) => commands::watch::run(&args, env, out),
             Self::Route(args) => commands::route::run(&args, env, out),
             Self::Handoff(args) => commands::handoff::run(&args, env, out),
             Self::Pause(args) => commands::pause::run(&args, env, out),

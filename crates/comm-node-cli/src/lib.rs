@@ -23,6 +23,7 @@ mod mailing;
 pub mod out;
 mod routing;
 pub mod settings;
+mod watching;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::hook::{Firing, Hooks};
 use crate::settings::Settings;
 
+mod monitors;
 mod paths;
 mod process;
 mod sessions;

@@ -31,4 +31,5 @@ pub mod status;
 pub mod thread;
 pub mod uninstall;
 pub mod unlock;
+pub mod watch;
 pub mod why;

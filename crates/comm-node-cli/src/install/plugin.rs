@@ -21,6 +21,7 @@ pub const ID: &str = "comm-node@comm-node";
 
 const MARKETPLACE: &str = include_str!("../../../../.claude-plugin/marketplace.json");
 const MANIFEST: &str = include_str!("../../../../plugin/.claude-plugin/plugin.json");
+const MONITORS: &str = include_str!("../../../../plugin/monitors/monitors.json");
 const README: &str = include_str!("../../../../plugin/README.md");
 
 /// Writes the marketplace and the plugin, with its programs.
@@ -34,6 +35,7 @@ pub fn write(layout: &Layout, record: &mut Record, programs: &[Program]) -> Resu
         (top.join(".claude-plugin/marketplace.json"), MARKETPLACE.to_owned()),
         (plugin.join(".claude-plugin/plugin.json"), MANIFEST.to_owned()),
         (plugin.join("hooks/hooks.json"), wiring::plugin_hooks()?),
+        (plugin.join("monitors/monitors.json"), MONITORS.to_owned()),
         (plugin.join("README.md"), README.to_owned()),
     ] {
         if let Some(dir) = path.parent() {
@@ -148,6 +150,9 @@ mod tests {
         let manifest: Value = serde_json::from_str(MANIFEST).expect("JSON");
         assert_eq!(manifest["version"], comm_node_core::VERSION);
         assert_eq!(manifest["name"], "comm-node");
+        // A path with a blank in it is still one word.
+        let monitors: Value = serde_json::from_str(MONITORS).expect("JSON");
+        assert_eq!(monitors[0]["command"], "\"${CLAUDE_PLUGIN_ROOT}/bin/comm-node\" watch");
         let market: Value = serde_json::from_str(MARKETPLACE).expect("JSON");
         assert_eq!(market["plugins"][0]["source"], "./plugin");
     }

@@ -70,14 +70,7 @@ impl<'s> Mailbox<'s> {
 
     /// True if nobody else is about to tell `item`, or may still have been told.
     pub(super) fn is_free(&self, item: &Item) -> bool {
-        match &item.state {
-            State::Queued => true,
-            State::Offering(id) if id == self.me => self.mail.is_stale(self.domain, item, self.now_ms),
-            State::Offering(id) | State::Offered(id) | State::Seen(id) => {
-                id != self.me && !self.scene.store.session_lives(id, self.now_ms)
-            }
-            State::Acked(_) | State::Expired => false,
-        }
+        self.mail.is_free(self.domain, item, self.me, self.now_ms)
     }
 
     /// The session went on with what it was told before: takes that out of `items`.
