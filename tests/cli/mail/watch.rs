@@ -111,7 +111,7 @@ fn each_arrival_is_one_line_and_no_word_of_its_author() {
     // Another one, started later, says once what still waits.
     let second = node.watch("f");
     assert_eq!(
-        [second.line(), second.line()].map(|l| l.contains("was there") || l.contains(&short(&id)[..])),
+        [second.line(), second.line()].map(|l| l.contains("was there") || l.contains(short(&id))),
         [false, true]
     );
     second.is_quiet();
