@@ -279,6 +279,7 @@ fn node(root: &Path, domains: usize) -> PathBuf {
         budget: None,
         protected: patterns(vec![".env*".into(), "**/secrets/**".into()]),
         mcp_writes: vec![],
+        prices: vec![],
         shell: vec![],
         roles: Roles::List(comm_node_core::node::roles::builtin()),
         domains: (0..domains)

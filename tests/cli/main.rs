@@ -10,3 +10,4 @@ mod install;
 mod mail;
 mod shell;
 mod status;
+mod usage;

@@ -24,4 +24,5 @@ mod guard;
 mod harness;
 mod leases;
 mod mail;
+mod meter;
 mod shell;

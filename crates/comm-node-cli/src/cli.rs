@@ -75,6 +75,8 @@ pub enum Command {
     Search(commands::search::Args),
     /// Say what arrives, one line per message, as long as the session lives
     Watch(commands::watch::Args),
+    /// Say what was spent: tokens and cost by domain, task, role, model, day or session
+    Usage(commands::usage::Args),
     /// Send what was left in .comm-node/outbox/ (hooks and other commands do this by themselves)
     #[command(hide = true)]
     Route(commands::route::Args),
@@ -127,6 +129,7 @@ impl Command {
             Self::Sent(args) => commands::sent::run(&args, env, out),
             Self::Search(args) => commands::search::run(&args, env, out),
             Self::Watch(args) => commands::watch::run(&args, env, out),
+            Self::Usage(args) => commands::usage::run(&args, env, out),
             Self::Route(args) => commands::route::run(&args, env, out),
             Self::Handoff(args) => commands::handoff::run(&args, env, out),
             Self::Pause(args) => commands::pause::run(&args, env, out),

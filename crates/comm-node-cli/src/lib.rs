@@ -20,6 +20,7 @@ pub mod install;
 mod judging;
 mod leasing;
 mod mailing;
+mod metering;
 pub mod out;
 mod routing;
 pub mod settings;

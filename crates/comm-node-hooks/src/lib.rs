@@ -18,6 +18,7 @@ pub mod input;
 mod judge;
 pub mod lease;
 pub mod mail;
+mod meter;
 pub mod scene;
 mod shell;
 mod turn;

@@ -31,5 +31,6 @@ pub mod status;
 pub mod thread;
 pub mod uninstall;
 pub mod unlock;
+pub mod usage;
 pub mod watch;
 pub mod why;

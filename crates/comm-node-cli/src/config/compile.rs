@@ -9,7 +9,7 @@ use super::domain::{self, Marks};
 use super::fault::{Issue, Level, Source, quoted};
 use super::reader::Reader;
 use super::yaml::{Node, Value};
-use super::{budget, policy, role, shell, yaml};
+use super::{budget, policy, prices, role, shell, yaml};
 
 /// What surrounds the text and decides about its meaning.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,8 @@ pub struct Compiled {
     pub marks: Vec<Marks>,
 }
 
-const KEYS: [&str; 8] = ["version", "name", "domains", "roles", "policy", "budget", "mcp_writes", "shell"];
+const KEYS: [&str; 9] =
+    ["version", "name", "domains", "roles", "policy", "budget", "mcp_writes", "shell", "prices"];
 /// The longest name of anything.
 pub(super) const MAX_NAME: usize = 64;
 
@@ -78,6 +79,7 @@ fn file(reader: &mut Reader<'_>, tree: &Node, ground: Ground<'_>) -> Option<(Reg
         protected: Vec::new(),
         mcp_writes: Vec::new(),
         shell: Vec::new(),
+        prices: Vec::new(),
         roles: Roles::List(role::read(reader, fields.get("roles"), ground.fold_case)),
         domains: Vec::new(),
     };
@@ -89,6 +91,9 @@ fn file(reader: &mut Reader<'_>, tree: &Node, ground: Ground<'_>) -> Option<(Reg
     }
     if let Some(node) = fields.get("shell") {
         registry.shell = shell::read(reader, node);
+    }
+    if let Some(node) = fields.get("prices") {
+        registry.prices = prices::read(reader, node);
     }
     let marks = match fields.get("domains") {
         Some(node) => domain::read_all(reader, node, ground, &mut registry),

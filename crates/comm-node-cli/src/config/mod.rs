@@ -14,6 +14,7 @@ pub mod fault;
 mod glob;
 mod place;
 mod policy;
+mod prices;
 pub mod propose;
 pub(crate) mod reader;
 mod role;

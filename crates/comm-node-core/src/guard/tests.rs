@@ -41,6 +41,7 @@ fn registry() -> Registry<'static> {
         protected: patterns(&[".env*", "**/secrets/**"]),
         mcp_writes: vec![],
         shell: vec![],
+        prices: vec![],
         roles: Roles::List(vec![
             role("finder", &[], &[]),
             role("planner", &[".claude/mytasks/**"], &[]),

@@ -5,13 +5,21 @@
 //! replaced as a whole, so that how far was read and what was counted never part. A [`Tally`] is the
 //! sum of all sources for one domain, small enough for every hook to read.
 
+mod meter;
+mod price;
 mod record;
+mod scan;
 mod tally;
+mod transcript;
 
 use serde::{Deserialize, Serialize};
 
+pub use meter::{Booking, Bound, Progress, today};
+pub use price::{BUILT_IN, Prices, Rates, Row as PriceRow};
 pub use record::{Keys, Record, Row, Seen, Source};
+pub use scan::{Response, Scanner};
 pub use tally::{Account, MAX_TASKS, Spent, Tally};
+pub use transcript::{AgentFile, Transcript};
 
 /// Tokens of responses, in the classes that have prices of their own.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]

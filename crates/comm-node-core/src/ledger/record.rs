@@ -13,7 +13,7 @@ use crate::session::SessionId;
 pub struct Source {
     /// The session.
     pub session: SessionId,
-    /// `main`, `mail`, or `agent-<id>`.
+    /// `main` or `agent-<id>`.
     part: String,
 }
 
@@ -22,12 +22,6 @@ impl Source {
     #[must_use]
     pub fn main(session: SessionId) -> Self {
         Self { session, part: "main".to_owned() }
-    }
-
-    /// The messages of `session`.
-    #[must_use]
-    pub fn mail(session: SessionId) -> Self {
-        Self { session, part: "mail".to_owned() }
     }
 
     /// The subagent `id` of `session`, by its own transcript; `None` for what can't be an id.
@@ -43,11 +37,11 @@ impl Source {
         let session = SessionId::new(session).ok()?;
         match part.strip_prefix("agent-") {
             Some(id) => Self::agent(session, id),
-            None => matches!(part, "main" | "mail").then(|| Self { session, part: part.to_owned() }),
+            None => (part == "main").then(|| Self::main(session)),
         }
     }
 
-    /// `main`, `mail`, or `agent-<id>`.
+    /// `main` or `agent-<id>`.
     #[must_use]
     pub fn part(&self) -> &str {
         &self.part
@@ -79,7 +73,7 @@ pub struct Keys {
     /// The role, or the kind of the subagent.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub role: String,
-    /// The model, as the service names it; none for messages.
+    /// The model, as the service names it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub model: String,
     /// The day in UTC, such as `2026-11-25`.
@@ -99,15 +93,15 @@ pub struct Row {
     pub folded: Spend,
 }
 
-/// A response or message that was counted not long ago, and what for: its last figures are right, so that
-/// these can still change.
+/// A response that was counted not long ago, and what for: its last figures are right, so that these can
+/// still change.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]
 pub struct Seen {
     /// A digest of its id.
     pub key: u64,
-    /// The index of its row.
-    pub row: usize,
+    /// The index of its row; none for one that was counted elsewhere.
+    pub row: Option<usize>,
     /// What it was counted with.
     pub spend: Spend,
 }
@@ -152,7 +146,7 @@ fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// How many responses or messages can still change. One's lines stand close together.
+/// How many responses can still change. One's lines stand close together.
 const SEEN: usize = 24;
 
 impl Record {
@@ -162,10 +156,10 @@ impl Record {
         Self { version: 1, ..Self::default() }
     }
 
-    /// Books what the response or message `key` cost. Booked again, its last figures count.
+    /// Books what the response `key` cost. Booked again, its last figures count.
     pub fn book(&mut self, key: u64, keys: &Keys, spend: Spend) {
         if let Some(seen) = self.seen.iter_mut().find(|seen| seen.key == key) {
-            if let Some(row) = self.rows.get_mut(seen.row) {
+            if let Some(row) = seen.row.and_then(|row| self.rows.get_mut(row)) {
                 row.spend = row.spend.minus(seen.spend).plus(spend);
                 seen.spend = spend;
             }
@@ -179,9 +173,20 @@ impl Record {
             }
         };
         self.rows[row].spend = self.rows[row].spend.plus(spend);
+        self.remember(Seen { key, row: Some(row), spend });
+    }
+
+    /// Takes the response `key` as counted elsewhere.
+    pub fn leave(&mut self, key: u64) {
+        if !self.has_seen(key) {
+            self.remember(Seen { key, ..Seen::default() });
+        }
+    }
+
+    fn remember(&mut self, seen: Seen) {
         let spare = (self.seen.len() + 1).saturating_sub(SEEN);
         self.seen.drain(..spare);
-        self.seen.push(Seen { key, row, spend });
+        self.seen.push(seen);
     }
 
     /// True if `key` is among the latest.
@@ -228,11 +233,7 @@ mod tests {
     #[test]
     fn sources_have_names_that_are_files() {
         let session = SessionId::new("s-1").expect("valid");
-        for source in [
-            Source::main(session.clone()),
-            Source::mail(session.clone()),
-            Source::agent(session.clone(), "a1").expect("valid"),
-        ] {
+        for source in [Source::main(session.clone()), Source::agent(session.clone(), "a1").expect("valid")] {
             assert_eq!(Source::parse(&source.to_string()), Some(source));
         }
         for bad in ["", "s", "s/", "s/other", "s/agent-", "s/agent-../x", "../main", "s/main/x"] {

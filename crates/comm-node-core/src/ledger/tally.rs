@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Keys, Spend};
+use crate::clock;
+use crate::store::{Cursor, Traffic, Way};
 
 /// How many days a tally knows apart.
 const DAYS: usize = 3;
@@ -99,6 +101,8 @@ pub struct Tally {
     pub version: u32,
     /// The sum of what is closed.
     pub closed: Account,
+    /// How far the domain's mail was counted: its part of the closed sum.
+    pub mail: Cursor,
     /// What is open, by source.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub open: BTreeMap<String, Account>,
@@ -108,6 +112,22 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Adds what messages cost to the closed sum.
+    pub fn add_mail(&mut self, traffic: Vec<Traffic>, mail: Cursor) {
+        self.mail = mail;
+        for one in traffic {
+            let mut day = clock::rfc3339(one.at_ms);
+            day.truncate(10);
+            let spend = match one.way {
+                Way::Sent => Spend { sent_tokens: one.tokens, ..Spend::default() },
+                Way::Read => Spend { read_tokens: one.tokens, ..Spend::default() },
+            };
+            let task = one.task.unwrap_or_default();
+            self.closed.add(&Keys { task, day, ..Keys::default() }, spend);
+        }
+        self.closed.trim();
+    }
+
     /// What was spent by all sources.
     #[must_use]
     pub fn spent(&self) -> Spent {

@@ -55,6 +55,9 @@ pub struct Registry<'a> {
     /// built-in table's.
     #[serde(default, borrow, skip_serializing_if = "Vec::is_empty")]
     pub shell: Vec<Text<'a>>,
+    /// `prices`: what models cost here, in rows; they come before the built-in table's.
+    #[serde(default, borrow, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<Text<'a>>,
     /// The roles in force: the built-in ones with the node's changes applied.
     #[serde(default, borrow)]
     pub roles: Roles<'a>,

@@ -13,15 +13,21 @@
 //! nothing is counted twice and nothing is lost.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::file::{self, Durability};
 use super::{Lock, MAX_STATE, Store, crash, hidden};
 use crate::deadline::Deadline;
-use crate::ledger::{Account, Keys, Record, Source, Spend, Spent, Tally};
+use crate::ledger::{Account, Booking, Bound, Progress, Record, Source, Spent, Tally};
 use crate::session::SessionId;
 use crate::{Error, Result};
+
+/// The ledger is held for well under a millisecond; what is not booked now is booked next time.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// So much of a domain's mail is counted at once.
+const MAX_MAIL: u64 = 128 << 10;
 
 /// A node's ledger, for readers.
 #[derive(Clone, Copy, Debug)]
@@ -125,30 +131,38 @@ impl<'s> Ledger<'s> {
         Ok(Books { ledger: *self, _lock: self.store.lock("ledger", deadline)? })
     }
 
-    /// Books estimated tokens of the message `id`, once: `spend` holds those sent or those read by `session`.
+    /// Brings the record of `source` up to date with its transcript at `path`, and the tallies with it.
     ///
     /// # Errors
-    /// When the record or the tally can't be read or written.
-    pub fn book_message(
+    /// When the ledger is not free in time, or something can't be read or written. What is not booked
+    /// then is booked by the next look.
+    pub fn catch_up(
         &self,
-        session: &SessionId,
-        id: &str,
-        keys: &Keys,
-        spend: Spend,
-        deadline: Deadline,
-    ) -> Result<()> {
-        let source = Source::mail(session.clone());
-        let books = self.open(deadline)?;
-        let old = self.record(&source)?.unwrap_or_else(Record::new);
-        let direction = if spend.sent_tokens > 0 { b"sent " } else { b"read " };
-        let key = crate::ledger::digest(&[direction, id.as_bytes()].concat());
-        if old.has_seen(key) {
-            return Ok(());
-        }
+        source: &Source,
+        path: &Path,
+        since_ms: u64,
+        booking: &mut Booking<'_>,
+        bound: Bound,
+    ) -> Result<Progress> {
+        let books = self.open(bound.deadline.at_most(PATIENCE))?;
+        let found = self.record(source)?;
+        let old = found.clone().unwrap_or_else(|| Record { since_ms, ..Record::new() });
         let mut new = old.clone();
-        new.book(key, keys, spend);
-        new.keys = keys.clone();
-        books.put(&source, &old, new)
+        let path_text = path.to_string_lossy();
+        if new.path != path_text {
+            new.path = path_text.into_owned();
+        }
+        if new.keys != *booking.keys {
+            new.keys = booking.keys.clone();
+        }
+        let mut progress = Progress::default();
+        if let Some(mut file) = file::open(path, OpenOptions::new().read(true))? {
+            progress = new.read_on(&mut file, booking, bound).map_err(Error::io("read", path))?;
+        }
+        if found.is_none() || new != old {
+            books.put(source, &old, new)?;
+        }
+        Ok(progress)
     }
 }
 
@@ -194,6 +208,7 @@ impl<'s> Books<'s> {
         for (domain, tally, _) in &mut tallies {
             crash::here()?;
             tally.open.insert(name.clone(), new.account(domain));
+            self.count_mail(domain, tally)?;
             self.write_tally(domain, tally)?;
         }
         Ok(())
@@ -220,12 +235,27 @@ impl<'s> Books<'s> {
         Ok(())
     }
 
-    /// Makes the tally of `domain` anew from all records; false if it was right. This reads what grows
-    /// with history: not for hooks.
+    /// Adds what the domain's mail cost since it was counted last; false if that is nothing.
+    fn count_mail(&self, domain: &str, tally: &mut Tally) -> Result<bool> {
+        let (traffic, cursor) = self.ledger.store.mail().traffic(domain, &tally.mail, MAX_MAIL)?;
+        let news = cursor != tally.mail;
+        if news {
+            tally.add_mail(traffic, cursor);
+        }
+        Ok(news)
+    }
+
+    /// Puts the tally of `domain` right by all records and all mail, and closes what is open of sources that
+    /// are not `live`; false if the sums were right. This reads what grows with history: not for hooks.
     ///
     /// # Errors
-    /// When it can't be written.
-    pub fn rebuild(&self, domain: &str, records: &[(Source, Record)]) -> Result<bool> {
+    /// When something can't be read or written.
+    pub fn rebuild(
+        &self,
+        domain: &str,
+        records: &[(Source, Record)],
+        live: &dyn Fn(&Source) -> bool,
+    ) -> Result<bool> {
         let before = match self.ledger.tally(domain) {
             Ok(tally) => tally,
             Err(Error::Damaged { path, .. }) => {
@@ -234,17 +264,30 @@ impl<'s> Books<'s> {
             }
             Err(e) => return Err(e),
         };
-        let mut right = Account::default();
+        let mut right = Tally { version: 1, ..Tally::default() };
+        while self.count_mail(domain, &mut right)? {}
         for row in records.iter().flat_map(|(_, record)| &record.rows).filter(|row| row.keys.domain == domain)
         {
-            right.add(&row.keys, row.spend);
+            right.closed.add(&row.keys, row.spend);
         }
-        right.trim();
-        if before.as_ref().is_some_and(|tally| tally.spent() == right) {
-            return Ok(false);
+        right.closed.trim();
+        if let Some(mut tally) = before {
+            while self.count_mail(domain, &mut tally)? {}
+            let ended =
+                tally.open.keys().filter(|name| Source::parse(name).is_none_or(|source| !live(&source)));
+            let ended: Vec<String> = ended.cloned().collect();
+            if tally.spent() == right.closed {
+                for name in &ended {
+                    if let Some(account) = tally.open.remove(name) {
+                        tally.closed.merge(&account);
+                    }
+                }
+                self.write_tally(domain, &tally)?;
+                return Ok(false);
+            }
+            right.other = tally.other;
         }
-        let other = before.map(|tally| tally.other).unwrap_or_default();
-        self.write_tally(domain, &Tally { version: 1, closed: right, other, ..Tally::default() })?;
+        self.write_tally(domain, &right)?;
         Ok(true)
     }
 
@@ -263,13 +306,16 @@ impl<'s> Books<'s> {
 }
 
 /// The domains with a tally for which `new` says something else than `old`. Rows are only ever appended.
+/// A source that is new is opened in its domain, so that others know of it.
 fn touched(old: &Record, new: &Record) -> BTreeSet<String> {
+    let begins = Some(&new.keys.domain).filter(|_| old.path.is_empty());
     let changed =
         new.rows.iter().enumerate().filter(|(i, row)| old.rows.get(*i).is_none_or(|was| was != *row));
-    changed.map(|(_, row)| row.keys.domain.clone()).filter(|domain| is_name(domain)).collect()
+    let domains = changed.map(|(_, row)| &row.keys.domain).chain(begins);
+    domains.filter(|domain| is_name(domain)).cloned().collect()
 }
 
-fn names(dir: &std::path::Path) -> Vec<String> {
+fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let visible = entries.map(|entry| entry.path()).filter(|path| !hidden(path));
     let mut names: Vec<String> =
@@ -278,7 +324,7 @@ fn names(dir: &std::path::Path) -> Vec<String> {
     names
 }
 
-fn read<T: for<'de> serde::Deserialize<'de>>(path: &std::path::Path) -> Result<Option<T>> {
+fn read<T: for<'de> serde::Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
     let Some(bytes) = file::read_bytes(path, MAX_STATE)? else { return Ok(None) };
     serde_json::from_slice(&bytes)
         .map(Some)
@@ -289,13 +335,7 @@ fn write<T: serde::Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
     let mut bytes =
         serde_json::to_vec(value).map_err(|e| Error::Invalid { what: "the record", why: e.to_string() })?;
     bytes.push(b'\n');
-    match file::replace(path, &bytes, Durability::Rebuildable) {
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-            // Its directory was removed meanwhile; the next write makes it.
-            Err(Error::io("replace", path)(source))
-        }
-        other => other,
-    }
+    file::replace(path, &bytes, Durability::Rebuildable)
 }
 
 #[cfg(test)]
@@ -303,7 +343,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::ledger::Usage;
+    use crate::ledger::{Keys, Spend, Usage};
 
     fn setup() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().expect("temp dir");
@@ -372,7 +412,7 @@ mod tests {
             }
             assert!(books.ledger().tally("backend").expect("reads").expect("there").open.is_empty());
             let records = [(one.clone(), books.ledger().record(&one).expect("reads").expect("there"))];
-            assert!(!books.rebuild("backend", &records).expect("is right"));
+            assert!(!books.rebuild("backend", &records, &|_| true).expect("is right"));
         }
     }
 
@@ -429,29 +469,12 @@ mod tests {
         assert!(book(&store, &one, 2, &keys("backend", "a"), 2).is_err());
         let books = store.ledger().open(soon()).expect("opens");
         let records = [(one.clone(), books.ledger().record(&one).expect("reads").expect("there"))];
-        assert!(books.rebuild("backend", &records).expect("rebuilds"));
+        assert!(books.rebuild("backend", &records, &|_| false).expect("rebuilds"));
         assert_eq!(output(&store, "backend"), 1);
         drop(books);
         book(&store, &one, 2, &keys("backend", "a"), 2).expect("books");
         assert_eq!(output(&store, "backend"), 3);
         let beside = std::fs::read_dir(path.parent().expect("parent")).expect("lists").count();
         assert_eq!(beside, 2);
-    }
-
-    #[test]
-    fn a_message_is_booked_once_in_each_direction() {
-        let (_dir, store) = setup();
-        let session = SessionId::new("s1").expect("valid");
-        let (sent, read) =
-            (Spend { sent_tokens: 20, ..Spend::default() }, Spend { read_tokens: 20, ..Spend::default() });
-        for spend in [sent, read, sent, read] {
-            store
-                .ledger()
-                .book_message(&session, "01J", &keys("backend", "a"), spend, soon())
-                .expect("books");
-        }
-        let spent = store.ledger().spent("backend").expect("reads");
-        assert_eq!((spent.total.sent_tokens, spent.total.read_tokens), (20, 20));
-        assert_eq!(spent.task("a").message_tokens(), 40);
     }
 }

@@ -21,6 +21,7 @@ use crate::bind;
 use crate::commit;
 use crate::lease;
 use crate::mail;
+use crate::meter;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -52,6 +53,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
                     undone(&scene, &session, call, one, around, deadline)?;
                 }
             }
+            meter::at_batch(&scene, &session, call, around, deadline);
             mail::at_batch(&scene, &session, call, deadline)
         }
         _ => Ok(Answer::Silent),

@@ -10,6 +10,7 @@ use crate::Hook;
 use crate::after;
 use crate::answer::Answer;
 use crate::lease;
+use crate::meter;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -26,6 +27,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     if !mine {
         return Ok(Answer::Silent);
     }
+    meter::at_turn(&scene, &session, call, around, deadline);
     if call.reason != "clear" {
         scene.store.end_session(&id)?;
         // Once the record says that the session ended, its leases count for nothing anyway.

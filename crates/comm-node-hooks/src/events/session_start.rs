@@ -17,6 +17,7 @@ use crate::Hook;
 use crate::answer::{Answer, MAX_CONTEXT};
 use crate::bind;
 use crate::mail;
+use crate::meter;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -37,6 +38,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         return Ok(Answer::Silent);
     }
     put_on_path(around);
+    meter::at_start(&scene, &session, call, around, deadline);
     let now = clock::now_ms();
     let live: Vec<String> = scene
         .store

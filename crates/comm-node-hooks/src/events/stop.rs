@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::commit;
 use crate::lease;
 use crate::mail;
+use crate::meter;
 use crate::scene::{Scene, Surroundings};
 use crate::turn;
 use crate::wire::Call;
@@ -24,6 +25,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     if call.is_alone() {
         lease::release_subagents(&scene, &session, deadline)?;
     }
+    meter::at_turn(&scene, &session, call, around, deadline);
     if call.subagent().is_none() {
         // Before all that may let it go on.
         turn::ends(&scene, &session, deadline)?;

@@ -9,6 +9,7 @@ use comm_node_core::session::SessionId;
 use crate::Hook;
 use crate::answer::Answer;
 use crate::lease;
+use crate::meter;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -20,6 +21,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     let id = SessionId::new(&call.session_id)?;
     if let Some(session) = scene.store.read_session(&id)? {
         scene.store.heartbeat(&id);
+        meter::at_batch(&scene, &session, call, around, deadline);
         lease::release_agent(&scene, &session, call, deadline)?;
     }
     Ok(Answer::Silent)

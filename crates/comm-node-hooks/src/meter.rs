@@ -1,0 +1,208 @@
+//! Metering: what the transcripts gained since the last look is booked on the session's domain and task.
+//!
+//! Nothing here fails a hook: the client writes transcripts when it likes, and what is not booked now is
+//! booked by the next hook, by the end of the session, by the next session of the domain, or by
+//! `comm-node usage`.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::Duration;
+
+use comm_node_core::clock;
+use comm_node_core::deadline::Deadline;
+use comm_node_core::ledger::{Booking, Bound, Keys, Prices, Record, Source, Transcript, Usage};
+use comm_node_core::session::{Session, SessionId};
+use comm_node_core::store::file;
+
+use crate::scene::{Scene, Surroundings};
+use crate::wire::Call;
+
+/// How much of a transcript one hook reads.
+const BYTES: u64 = 8 << 20;
+/// And for how long.
+const TIME: Duration = Duration::from_millis(300);
+/// How much of the transcripts of sessions that died a new one reads.
+const BYTES_AT_START: u64 = 16 << 20;
+/// A person's prices are a few rows.
+const MAX_PRICES: u64 = 64 << 10;
+
+/// Who meters, and with which prices.
+struct Meter<'s> {
+    scene: &'s Scene,
+    around: &'s Surroundings,
+    deadline: Deadline,
+    bytes: u64,
+}
+
+impl Meter<'_> {
+    /// Reads on in one transcript; false where there was nothing new.
+    fn read(&mut self, source: &Source, path: &Path, keys: &Keys, since_ms: u64) -> bool {
+        // Most hooks have nothing to price, and no table is read for them.
+        let mut prices = None;
+        let mut price = |model: &str, day: &str, usage: &Usage| {
+            prices.get_or_insert_with(|| prices_of(self.scene, self.around)).cost(model, day, usage)
+        };
+        let mut booking = Booking {
+            session: source.session.as_str(),
+            subagent: source.agent_id().is_some(),
+            keys,
+            price: &mut price,
+            counts: &mut |_| true,
+        };
+        let bound = Bound { bytes: self.bytes, deadline: self.deadline };
+        let read = self.scene.store.ledger().catch_up(source, path, since_ms, &mut booking, bound);
+        let bytes = read.map_or(0, |progress| progress.bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        bytes > 0
+    }
+
+    /// Reads on in all transcripts of `session`. Subagents that gained nothing are done with.
+    fn read_all(&mut self, transcript: &Transcript, session: &Session, done: bool) {
+        let since_ms = since(session);
+        let ledger = self.scene.store.ledger();
+        let main = transcript.main();
+        self.read(&main, transcript.path(), &keys_of_main(session), since_ms);
+        let files = transcript.agents();
+        if !files.is_empty() {
+            let domain = session.domain.as_deref().unwrap_or_default();
+            let tally = ledger.tally(domain).ok().flatten().unwrap_or_default();
+            let known = ledger.sources_of(&session.session_id);
+            for file in files {
+                let is_open = tally.open.contains_key(&file.source.to_string());
+                let is_known = known.binary_search(&file.source).is_ok();
+                if self.over() || (is_known && !is_open) {
+                    continue;
+                }
+                let kind =
+                    if is_known { role_of(&ledger.record(&file.source).ok().flatten()) } else { file.kind() };
+                let grew =
+                    self.read(&file.source, &file.path, &keys_of_agent(session, kind.as_deref()), since_ms);
+                if !grew {
+                    self.close(&file.source);
+                }
+            }
+        }
+        if done && !self.over() {
+            self.close(&main);
+        }
+    }
+
+    fn over(&self) -> bool {
+        self.bytes == 0 || self.deadline.passed()
+    }
+
+    fn close(&self, source: &Source) {
+        if let Ok(books) = self.scene.store.ledger().open(self.deadline) {
+            let _ = books.close(source);
+        }
+    }
+}
+
+/// The prices that hold here: the person's own, the node's, those that come with comm-node.
+fn prices_of<'p>(scene: &'p Scene, around: &Surroundings) -> Prices<'p> {
+    let own = around.claude_dir.as_deref().map(|dir| dir.join("comm-node/prices.txt"));
+    let own = own.and_then(|path| file::read(&path, MAX_PRICES).ok().flatten()).unwrap_or_default();
+    let node = scene.registry.prices.iter().map(|row| row.as_str()).collect::<Vec<_>>().join("\n");
+    Prices::above([Cow::Owned(own), Cow::Owned(node)])
+}
+
+fn role_of(record: &Option<Record>) -> Option<String> {
+    record.as_ref().map(|record| record.keys.role.clone())
+}
+
+/// When the session began; what is older in its transcript was copied into it, or was before the node.
+fn since(session: &Session) -> u64 {
+    clock::parse_rfc3339(&session.started).unwrap_or(0)
+}
+
+fn keys(session: &Session, role: &str) -> Keys {
+    let own = |text: &Option<String>| text.clone().unwrap_or_default();
+    Keys { domain: own(&session.domain), task: own(&session.task), role: role.to_owned(), ..Keys::default() }
+}
+
+fn keys_of_main(session: &Session) -> Keys {
+    keys(session, session.role.as_deref().or(session.agent.as_deref()).unwrap_or("main"))
+}
+
+fn keys_of_agent(session: &Session, kind: Option<&str>) -> Keys {
+    keys(session, kind.filter(|kind| !kind.is_empty()).unwrap_or("subagent"))
+}
+
+/// PostToolBatch and SubagentStop: what the agent that calls gained.
+pub(crate) fn at_batch(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+) {
+    let Some(transcript) = Transcript::new(Path::new(&*call.transcript_path), &session.session_id) else {
+        return;
+    };
+    let mut meter = Meter { scene, around, deadline: deadline.at_most(TIME), bytes: BYTES };
+    match call.subagent() {
+        None => {
+            meter.read(&transcript.main(), transcript.path(), &keys_of_main(session), since(session));
+        }
+        Some(id) => {
+            let Some(file) = transcript.agent(id) else { return };
+            // The agent of a compaction has no transcript.
+            if file.path.symlink_metadata().is_ok() {
+                let keys = keys_of_agent(session, call.agent_type.as_deref());
+                meter.read(&file.source, &file.path, &keys, since(session));
+            }
+        }
+    }
+}
+
+/// Stop and SessionEnd: what the session and its subagents gained.
+pub(crate) fn at_turn(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+) {
+    let Some(transcript) = Transcript::new(Path::new(&*call.transcript_path), &session.session_id) else {
+        return;
+    };
+    let mut meter = Meter { scene, around, deadline: deadline.at_most(TIME), bytes: BYTES };
+    meter.read_all(&transcript, session, false);
+}
+
+/// SessionStart: what this session gained since it was last heard of, and what others of its domain did that
+/// died or ended meanwhile.
+pub(crate) fn at_start(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+) {
+    let mut meter = Meter { scene, around, deadline: deadline.at_most(TIME), bytes: BYTES_AT_START };
+    if let Some(transcript) = Transcript::new(Path::new(&*call.transcript_path), &session.session_id) {
+        meter.read_all(&transcript, session, false);
+    }
+    let Some(domain) = session.domain.as_deref() else { return };
+    let Ok(Some(tally)) = scene.store.ledger().tally(domain) else { return };
+    let now = clock::now_ms();
+    let mut seen: Option<SessionId> = None;
+    for source in tally.open.keys().filter_map(|name| Source::parse(name)) {
+        let same = seen.as_ref() == Some(&source.session) || source.session == session.session_id;
+        if same || meter.over() || scene.store.session_lives(&source.session, now) {
+            continue;
+        }
+        seen = Some(source.session.clone());
+        let main = Source::main(source.session.clone());
+        let Ok(Some(record)) = scene.store.ledger().record(&main) else { continue };
+        let Some(transcript) = Transcript::new(Path::new(&record.path), &source.session) else { continue };
+        let gone = Session {
+            domain: Some(record.keys.domain.clone()).filter(|name| !name.is_empty()),
+            task: Some(record.keys.task.clone()).filter(|name| !name.is_empty()),
+            role: Some(record.keys.role.clone()),
+            started: clock::rfc3339(record.since_ms),
+            ..Session::new(source.session.clone())
+        };
+        meter.read_all(&transcript, &gone, true);
+    }
+}

@@ -1,0 +1,165 @@
+//! `comm-node usage`: the corpus of transcript shapes, and what a person sees.
+
+#![cfg(unix)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that can't be set up has to stop")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::mail::Node;
+
+/// The figures of a row, in the order of `expected.txt`.
+const FIGURES: [&str; 6] = [
+    "input_tokens",
+    "output_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+    "responses",
+];
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/meter")
+}
+
+/// What each session of the corpus was served.
+fn expected() -> BTreeMap<String, Vec<u64>> {
+    let text = fs::read_to_string(corpus().join("expected.txt")).expect("reads");
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let row = |line: &str| {
+        let mut words = line.split(' ');
+        let session = words.next().expect("a session").to_owned();
+        (session, words.map(|n| n.parse().expect("a number")).collect())
+    };
+    lines.map(row).collect()
+}
+
+fn rows(node: &Node, args: &[&str]) -> Vec<Value> {
+    let said = node.run("", &[&["usage", "--json"], args].concat()).good();
+    said.json().as_array().expect("a list").clone()
+}
+
+fn by<'r>(rows: &'r [Value], key: &str, name: &str) -> &'r Value {
+    rows.iter().find(|row| row[key] == name).unwrap_or_else(|| panic!("no {name} in {rows:?}"))
+}
+
+fn figures(row: &Value) -> Vec<u64> {
+    FIGURES.iter().map(|field| row[field].as_u64().unwrap_or_else(|| panic!("no {field} in {row}"))).collect()
+}
+
+/// One response as the client writes it.
+fn line(session: &str, id: &str, model: &str, second: u64) -> String {
+    let line = json!({"type": "assistant", "sessionId": session, "parentUuid": "p",
+        "timestamp": format!("2026-11-25T10:00:{second:02}.000Z"),
+        "message": {"id": id, "model": model, "usage": {"input_tokens": 1000, "output_tokens": 100}}});
+    format!("{line}\n")
+}
+
+#[test]
+fn the_corpus_of_transcript_shapes_is_counted_as_it_was_served() {
+    let node = Node::new();
+    let from = corpus().join("projects");
+    let import = ["--by", "session", "--import", from.to_str().expect("UTF-8")];
+    let expected = expected();
+    assert!(expected.len() > 10);
+    for _ in 0..3 {
+        let rows = rows(&node, &import);
+        let found: BTreeMap<String, Vec<u64>> = rows
+            .iter()
+            .map(|row| (row["session"].as_str().expect("an id").to_owned(), figures(row)))
+            .collect();
+        assert_eq!(found, expected);
+    }
+    // What can't be read is said, once; a name from a transcript is harmless.
+    let said = Node::new().run("", &["usage", "--by", "model", "--import", import[3]]).good();
+    assert!(said.err.contains("lines that should tell of a response could not be read"), "{said:?}");
+    assert!(!said.out.contains('\u{1b}') && !said.out.contains('\u{202e}'), "{said:?}");
+    assert!(said.out.contains("evil"), "{said:?}");
+}
+
+#[test]
+fn a_model_without_a_price_has_an_unknown_cost() {
+    let node = Node::new();
+    let path = node.root.join("s1.jsonl");
+    fs::write(&path, [line("s1", "m1", "claude-haiku-4-5", 1), line("s1", "m2", "claude-new-7", 2)].concat())
+        .expect("writes");
+    let import = ["--by", "model", "--import", "s1.jsonl"];
+    let models = rows(&node, &import);
+    assert_eq!(by(&models, "model", "claude-haiku-4-5")["usd"], 0.0015);
+    let new = by(&models, "model", "claude-new-7");
+    assert_eq!(
+        (&new["usd"], &new["unpriced_responses"], &new["input_tokens"]),
+        (&Value::Null, &1.into(), &1000.into())
+    );
+    let said = node.run("", &["usage", "--by", "model"]).good();
+    assert!(said.out.contains("unknown") && said.err.contains("models without a price"), "{said:?}");
+    // The node's own prices, and above them the person's.
+    let yaml = fs::read_to_string(node.root.join("comm-node.yaml")).expect("reads");
+    let prices = "prices: [\"claude-new-* 2026-01-01 1000000 2000000 1 1 1\"]\n";
+    fs::write(node.root.join("comm-node.yaml"), yaml + prices).expect("writes");
+    fs::write(node.root.join("s2.jsonl"), line("s2", "m3", "claude-new-7", 3)).expect("writes");
+    let sessions = rows(&node, &["--by", "session", "--import", "s2.jsonl"]);
+    assert_eq!(by(&sessions, "session", "s2")["usd"], 0.0012);
+    let own = node.root.join(".claude/comm-node");
+    fs::create_dir_all(&own).expect("makes");
+    fs::write(own.join("prices.txt"), "# mine\nclaude-new-7 2026-01-01 0 10000000 1 1 1\nnonsense\n")
+        .expect("writes");
+    fs::write(node.root.join("s3.jsonl"), line("s3", "m4", "claude-new-7", 4)).expect("writes");
+    let said = node.run("", &["usage", "--json", "--by", "session", "--import", "s3.jsonl"]).good();
+    assert!(said.err.contains("prices.txt:3: the second word is no day"), "{said:?}");
+    assert_eq!(by(said.json().as_array().expect("a list"), "session", "s3")["usd"], 0.001);
+}
+
+#[test]
+fn an_imported_session_belongs_to_the_domain_it_worked_in() {
+    let node = Node::new();
+    let api = node.root.join("api");
+    fs::create_dir(&api).expect("makes");
+    let first = json!({"type": "user", "cwd": api}).to_string() + "\n";
+    fs::write(node.root.join("s1.jsonl"), first + &line("s1", "m1", "x", 1)).expect("writes");
+    // What the node knows of a session comes before that.
+    fs::write(node.root.join("f.jsonl"), line("f", "m2", "x", 1)).expect("writes");
+    let domains = rows(&node, &["--import", "."]);
+    assert_eq!(by(&domains, "domain", "backend")["responses"], 1);
+    assert_eq!(by(&domains, "domain", "frontend")["responses"], 1);
+    let spent = node.store().ledger().spent("backend").expect("reads");
+    assert_eq!(spent.total.usage.tokens(), 1100);
+}
+
+#[test]
+fn what_is_damaged_is_set_aside_and_counted_again() {
+    let node = Node::new();
+    fs::write(node.root.join("f.jsonl"), line("f", "m1", "x", 1)).expect("writes");
+    assert_eq!(rows(&node, &["--import", "."]).len(), 1);
+    let ledger = node.root.join(".comm-node/ledger");
+    fs::write(ledger.join("domains/frontend.json"), "{").expect("writes");
+    assert_eq!(by(&rows(&node, &[]), "domain", "frontend")["responses"], 1);
+    assert_eq!(node.store().ledger().spent("frontend").expect("reads").total.usage.responses, 1);
+    fs::write(ledger.join("sessions/f/main.json"), "\0").expect("writes");
+    let said = node.run("", &["usage", "--json", "--import", "."]).good();
+    assert!(said.err.contains("moved to"), "{said:?}");
+    assert_eq!(by(&rows(&node, &["--import", "."]), "domain", "frontend")["responses"], 1);
+    assert_eq!(node.store().ledger().spent("frontend").expect("reads").total.usage.responses, 1);
+    let beside = fs::read_dir(ledger.join("sessions/f")).expect("lists").count();
+    assert_eq!(beside, 2);
+}
+
+#[test]
+fn days_since_and_mail() {
+    let node = Node::new();
+    fs::write(node.root.join("f.jsonl"), line("f", "m1", "x", 1)).expect("writes");
+    node.send("f", &["backend", "Which fields does User have?", "--task", "bd-1"]);
+    let days = rows(&node, &["--by", "day", "--import", "."]);
+    assert_eq!(by(&days, "day", "2026-11-25")["responses"], 1);
+    assert_eq!(rows(&node, &["--by", "day", "--since", "9999-01-01"]), Vec::<Value>::new());
+    let tasks = rows(&node, &["--by", "task"]);
+    let sent = by(&tasks, "task", "bd-1")["sent_tokens"].as_u64().expect("a number");
+    assert!(sent > 0 && by(&tasks, "task", "bd-1")["responses"] == 0, "{tasks:?}");
+    let spent = node.store().ledger().spent("frontend").expect("reads");
+    assert_eq!((spent.total.sent_tokens, spent.task("bd-1").sent_tokens), (sent, sent));
+    let said = node.run("", &["usage", "--since", "soon"]);
+    assert!(said.code == 2 && said.err.contains("2026-11-25, or a span such as 7d"), "{said:?}");
+}
