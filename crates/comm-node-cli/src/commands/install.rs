@@ -11,6 +11,7 @@ use crate::install::programs::{self, Change, Program};
 use crate::install::record::Record;
 use crate::install::{doctor, link, lock, plugin, preview, wire, wiring};
 use crate::out::Out;
+use crate::settings::file::Current;
 use crate::settings::places::{SCOPES, Scope};
 
 /// Arguments of `comm-node install`.
@@ -189,7 +190,7 @@ fn set_up_plugin(
     }
     for scope in SCOPES {
         let path = scope.file(env)?;
-        if std::fs::read_to_string(&path).is_ok_and(|text| wire::holds_ours(&text)) {
+        if Current::read(&path).is_ok_and(|now| now.text.is_some_and(|text| wire::holds_ours(&text))) {
             out.note(format!(
                 "note: {} has the hooks too, so every hook runs twice; `comm-node uninstall --scope {}` takes them out",
                 Layout::show(env, &path),

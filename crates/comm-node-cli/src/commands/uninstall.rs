@@ -11,6 +11,7 @@ use crate::install::record::Record;
 use crate::install::remove::{self, How, Plan};
 use crate::install::{lock, plugin, preview, wire};
 use crate::out::Out;
+use crate::settings::file::Current;
 use crate::settings::places::{SCOPES, Scope};
 
 /// Arguments of `comm-node uninstall`.
@@ -144,7 +145,7 @@ fn targets(args: &Args, env: &Env, record: &Record) -> Result<Vec<PathBuf>> {
 }
 
 fn holds_ours(path: &Path) -> bool {
-    std::fs::read_to_string(path).is_ok_and(|text| wire::holds_ours(&text))
+    Current::read(path).is_ok_and(|now| now.text.is_some_and(|text| wire::holds_ours(&text)))
 }
 
 fn in_words(how: How, shown: &str) -> Option<String> {

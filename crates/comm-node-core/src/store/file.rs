@@ -56,6 +56,17 @@ pub fn read_bytes(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// As [`read_bytes`], but of a file of more than `max` bytes the first `max`.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Untrusted`].
+pub fn read_head(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    let Some((file, len)) = open_sized(path)? else { return Ok(None) };
+    let mut bytes = Vec::with_capacity(usize::try_from(len.min(max)).unwrap_or(0));
+    file.take(max).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    Ok(Some(bytes))
+}
+
 /// Opens the regular file at `path` for reading, as [`open`] does, and says how long it is.
 #[cfg(unix)]
 fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {

@@ -13,7 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::crash;
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use crate::store::file::{self, Durability};
 use crate::store::{Event, Store};
 use crate::{Error, Result, clock};
@@ -131,7 +131,7 @@ fn highest(store: &Store) -> Result<u64> {
     let mut high = None;
     for entry in entries {
         let path = entry.map_err(Error::io("list", &dir))?.path();
-        let bytes = file::read_bytes(&path, u64::MAX - 1)?.unwrap_or_default();
+        let bytes = file::read_head(&path, journal::MAX)?.unwrap_or_default();
         high = high.max(Some(Journal::salvage(&bytes).highest));
     }
     Ok(high.map_or(0, |seen| seen.saturating_add(BLOCK).max(clock::now_ms().saturating_mul(1000))))

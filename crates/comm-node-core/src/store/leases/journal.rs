@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 /// Beyond twice its compacted size plus this, a file is written anew.
 const SLACK: usize = 16 << 10;
 /// No file of leases is ever sensibly larger.
-const MAX: u64 = 64 << 20;
+pub(super) const MAX: u64 = 64 << 20;
 /// How a line that this program wrote begins.
 const PATH: &[u8] = b"{\"path\":\"";
 

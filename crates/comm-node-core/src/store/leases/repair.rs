@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Leases;
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use crate::deadline::Deadline;
 use crate::store::Event;
 use crate::store::file::{self, Durability};
@@ -37,7 +37,8 @@ impl Leases<'_> {
             else {
                 continue;
             };
-            let bytes = file::read_bytes(&path, u64::MAX - 1)?.unwrap_or_default();
+            // What lies beyond can be no lease that this program wrote.
+            let bytes = file::read_head(&path, journal::MAX)?.unwrap_or_default();
             let salvage = Journal::salvage(&bytes);
             let aside = self.store.set_aside(&path)?;
             Journal::create(&path, &salvage.leases, Durability::Flushed)?;
