@@ -62,7 +62,7 @@ fn kill_one(writer: &Writer) -> (usize, usize, Vec<String>) {
 }
 
 /// What must be so once the writer is dead.
-fn judge(field: &Field, writer: &Writer, run: &Run, clean: &Said) -> Check {
+pub(crate) fn judge(field: &Field, writer: &Writer, run: &Run, clean: &Said) -> Check {
     check::files_are_whole(field)?;
     check::locks_are_free(field)?;
     if writer.again {
@@ -176,7 +176,7 @@ fn settings_are_whole(
 }
 
 /// Scripts in the place of the hook programs, as many as there are.
-fn programs(field: &Field) -> String {
+pub(crate) fn programs(field: &Field) -> String {
     use std::os::unix::fs::PermissionsExt;
     let dir = field.top.join("programs");
     fs::create_dir(&dir).expect("makes");

@@ -13,9 +13,14 @@
     reason = "a test that can't go on has to stop, and what was really tried must be known"
 )]
 
+mod busy;
 mod check;
+mod clock;
+mod fail;
 mod field;
+mod garbage;
 mod kill;
+mod slow;
 mod strace;
 mod writers;
 

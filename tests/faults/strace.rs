@@ -67,9 +67,27 @@ pub(crate) fn points(run: &Run, log: &Path) -> (Vec<Point>, Said) {
 
 /// Runs it and kills it where it makes that call: before the call is carried out.
 pub(crate) fn kill_at(run: &Run, point: &Point) -> Said {
-    let inject = format!("inject={}:signal=KILL:when={}", point.name, point.nth);
-    let trace = format!("trace={}", point.name);
-    run.said_behind(
-        &["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject].map(str::to_owned),
-    )
+    interfered(run, &point.name, &format!("signal=KILL:when={}", point.nth))
+}
+
+/// Runs it with each call of these names slowed down by so many milliseconds.
+pub(crate) fn slowed(run: &Run, names: &str, ms: u64) -> Said {
+    interfered(run, names, &format!("delay_enter={}", ms * 1000))
+}
+
+/// Runs it with the calls of that point's name failing from that one on; of writes that one alone, because the
+/// answer is one too, and a pipe is never full in that way.
+pub(crate) fn failing_from(run: &Run, point: &Point, error: &str) -> Said {
+    let on = if point.name == "write" { "" } else { "+" };
+    interfered(run, &point.name, &format!("error={error}:when={}{on}", point.nth))
+}
+
+fn interfered(run: &Run, names: &str, how: &str) -> Said {
+    run.said_behind(&tracer(names, how))
+}
+
+/// The tracer and its options, for what comes behind.
+pub(crate) fn tracer(names: &str, how: &str) -> [String; 9] {
+    let (trace, inject) = (format!("trace={names}"), format!("inject={names}:{how}"));
+    ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject].map(str::to_owned)
 }
