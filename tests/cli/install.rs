@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+mod extras;
+
 const CLI: &str = env!("CARGO_BIN_EXE_comm-node");
 
 /// The hook programs, without `comm-node-`: one for each file.
@@ -193,7 +195,7 @@ fn install_twice_and_back_leaves_nothing() {
         (Some(0), &Value::from("block"))
     );
     assert!(settings["hooks"].as_object().is_some_and(|events| events.len() >= hooks().len()));
-    assert_eq!(settings["permissions"]["allow"].as_array().map(Vec::len), Some(13));
+    assert_eq!(settings["permissions"]["allow"].as_array().map(Vec::len), Some(26));
     assert_eq!(
         home.at("home/.local/bin/comm-node").read_link().expect("a link"),
         home.at("home/.claude/comm-node/bin/comm-node")

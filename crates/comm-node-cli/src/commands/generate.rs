@@ -96,6 +96,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     if writes {
         for step in &steps {
             apply::carry_out(step)?;
+            apply::prune(step);
         }
     }
     let differs = steps.iter().any(|s| s.changes() || s.state == State::Edited);

@@ -94,7 +94,8 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         "\nNext:\n  1. read {YAML}, correct it, and run `comm-node check`\n  \
          2. commit {YAML} and .comm-node/.gitignore\n  \
          3. run `comm-node install` if the hooks are not installed yet\n  \
-         4. start a session for a domain: COMM_NODE_DOMAIN={first} claude"
+         4. run `comm-node generate`, which writes each domain's CLAUDE.md, agents and slash commands\n  \
+         5. start a session for a domain: COMM_NODE_DOMAIN={first} claude"
     ));
     Ok(Outcome::Done)
 }

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use comm_node_core::text::one_line;
 
 use crate::Outcome;
 use crate::env::Env;
+use crate::generate::plan::State;
 use crate::install::layout::Layout;
 use crate::install::programs::{self, Change, Program};
 use crate::install::record::Record;
-use crate::install::{doctor, link, lock, plugin, preview, wire, wiring};
+use crate::install::{doctor, extras, link, lock, plugin, preview, wire, wiring};
 use crate::out::Out;
 use crate::settings::file::Current;
 use crate::settings::places::{SCOPES, Scope};
@@ -29,6 +31,9 @@ pub struct Args {
     /// Take the programs from this directory [default: this program's own]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
+    /// Only hooks and permission rules: no agents, commands and conventions for all your sessions
+    #[arg(long)]
+    bare: bool,
     /// Make no link ~/.local/bin/comm-node
     #[arg(long)]
     no_link: bool,
@@ -103,12 +108,49 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         }
         None => set_up_plugin(env, out, &layout, &mut record, &programs)?,
     }
+    if has_extras(args) {
+        let plan = extras::Plan::new(&layout, &record)?;
+        plan.install(&layout, &mut record)?;
+        say_extras(env, out, &layout, &plan, "wrote");
+    }
     record.write(&layout)?;
     drop(held);
 
     out.line("");
     let checks = doctor::run(env, false)?;
     Ok(doctor::print(out, &checks))
+}
+
+/// True where the user's own directory gets agents, commands and conventions: with the hooks of all of the
+/// user's sessions. The plugin brings its own.
+fn has_extras(args: &Args) -> bool {
+    !args.plugin && !args.bare && args.scope == Scope::User
+}
+
+fn say_extras(env: &Env, out: &Out, layout: &Layout, plan: &extras::Plan, verb: &str) {
+    let dir = Layout::show(env, &layout.claude);
+    let changed = plan.count(State::New) + plan.count(State::Changed) + plan.count(State::Stale);
+    let same = plan.count(State::Same);
+    if changed == 0 {
+        out.line(format!("agents, commands and conventions: all {same} in {dir} are these already"));
+    } else {
+        out.line(format!(
+            "agents, commands and conventions: {verb} {changed} in {dir}, {same} were these already"
+        ));
+    }
+    for step in &plan.steps {
+        let path = Layout::show(env, &step.current.path);
+        match step.state {
+            State::Foreign => out.note(format!("note: {path} is yours and was left; ours of that name is not there")),
+            State::Edited => out.note(format!(
+                "note: {path} was installed and then changed by hand; it was left. Remove it to have it installed anew"
+            )),
+            _ => {}
+        }
+    }
+    for fault in &plan.faults {
+        out.note(format!("note: left as it is: {}", one_line(fault, 400)));
+    }
 }
 
 fn say_programs(env: &Env, out: &Out, layout: &Layout, programs: &[Program], rewire: bool) {
@@ -225,6 +267,24 @@ fn dry_run(
             _ => "left, not ours",
         };
         out.line(format!("link {}: {what}", Layout::show(env, &path)));
+    }
+    if target.is_some() {
+        out.line("allowed without asking (permissions.allow), and nothing else:");
+        for rule in wiring::RULES {
+            out.line(format!("  {rule}"));
+        }
+    }
+    if has_extras(args) {
+        let record = Record::read(layout).ok().flatten().unwrap_or_default();
+        let plan = extras::Plan::new(layout, &record)?;
+        say_extras(env, out, layout, &plan, "would write");
+        for step in plan.steps.iter().filter(|s| s.changes()) {
+            if step.current.text.is_some() {
+                preview::diff(out, &step.current.real, step.current.text.as_deref(), step.text.as_deref());
+            } else {
+                out.line(format!("  new  {}", Layout::show(env, &step.current.path)));
+            }
+        }
     }
     match target {
         Some((_, path)) => {

@@ -9,7 +9,7 @@ use crate::env::Env;
 use crate::install::layout::Layout;
 use crate::install::record::Record;
 use crate::install::remove::{self, How, Plan};
-use crate::install::{lock, plugin, preview, wire};
+use crate::install::{extras, lock, plugin, preview, wire};
 use crate::out::Out;
 use crate::settings::file::Current;
 use crate::settings::places::{SCOPES, Scope};
@@ -71,6 +71,17 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
                 failed = true;
                 out.error(&e);
             }
+        }
+    }
+    // They are for the sessions that the user's settings wire.
+    let extras_go = args.scope.is_none_or(|scope| scope == Scope::User);
+    if !failed && extras_go {
+        let (done, undone) = extras::Plan::removal(&layout, &record).remove(&layout, &mut record);
+        for line in done {
+            out.line(line);
+        }
+        for line in undone {
+            out.note(format!("note: left as it is: {line}"));
         }
     }
     let keep = !record.settings.is_empty() || args.scope.is_some() && record.plugin;
@@ -185,6 +196,16 @@ fn dry_run(args: &Args, env: &Env, out: &Out, layout: &Layout, record: &Record) 
         let plan = Plan::new(&path, record.of(&path))?;
         if plan.how != How::Nothing {
             preview::diff(out, &plan.current.real, plan.current.text.as_deref(), plan.text.as_deref());
+        }
+    }
+    if args.scope.is_none_or(|scope| scope == Scope::User) {
+        let plan = extras::Plan::removal(layout, record);
+        for step in plan.steps.iter().filter(|s| s.changes()) {
+            if step.text.is_some() {
+                preview::diff(out, &step.current.real, step.current.text.as_deref(), step.text.as_deref());
+            } else {
+                out.line(format!("{}: would be removed", Layout::show(env, &step.current.path)));
+            }
         }
     }
     for link in &record.links {

@@ -1,7 +1,5 @@
 //! Writes what was planned, each file with one rename.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, bail};
 
 use super::plan::{State, Step};
@@ -26,15 +24,15 @@ pub fn carry_out(step: &Step) -> Result<()> {
             path.display()
         );
     }
-    if step.text.is_none() && step.state == State::Stale {
-        prune(path);
-    }
     Ok(())
 }
 
-/// Removes the client's directories above `path` that are empty now.
-fn prune(path: &Path) {
-    for dir in path.ancestors().skip(1) {
+/// Removes the client's directories above the file that `step` removed, where they are empty now.
+pub fn prune(step: &Step) {
+    if step.text.is_some() || step.state != State::Stale {
+        return;
+    }
+    for dir in step.current.real.ancestors().skip(1) {
         let of_client = dir
             .file_name()
             .is_some_and(|n| ["agents", "commands", "rules", ".claude"].iter().any(|c| n == *c));

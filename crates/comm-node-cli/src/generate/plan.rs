@@ -27,8 +27,8 @@ pub enum Form {
 pub struct Output {
     /// Where.
     pub path: PathBuf,
-    /// The directory that it must not lead out of.
-    pub within: PathBuf,
+    /// The directory that it must not lead out of, if any.
+    pub within: Option<PathBuf>,
     /// What it is.
     pub form: Form,
     /// What stands in its mark.
@@ -152,8 +152,15 @@ fn read(path: &Path, within: &Path) -> Result<Current> {
     Ok(current)
 }
 
-fn step(output: &Output, force: bool) -> Result<Step> {
-    let current = read(&output.path, &output.within)?;
+/// How one file is, and what is to become of it.
+///
+/// # Errors
+/// When it can't be read, or its marks are damaged.
+pub fn step(output: &Output, force: bool) -> Result<Step> {
+    let current = match &output.within {
+        Some(within) => read(&output.path, within)?,
+        None => Current::read(&output.path)?,
+    };
     let domain = output.domain.clone();
     let text = current.text.as_deref();
     let there = text.is_some();
@@ -184,27 +191,54 @@ fn step(output: &Output, force: bool) -> Result<Step> {
 fn gone(path: &Path, tree: &Path, node: &str, wish: Wish<'_>) -> Result<Option<Step>> {
     // Behind a link that leads elsewhere nothing is ours.
     let Ok(current) = read(path, tree) else { return Ok(None) };
-    let Some(text) = current.text.clone() else { return Ok(None) };
-    let (owner, untouched, left) = if path.file_name().is_some_and(|n| n == "CLAUDE.md") {
-        match block::find(&text).map_err(|why| anyhow!("{}: {why}", path.display()))? {
-            Some(found) => (found.owner.clone(), found.untouched, block::without(&text, &found)),
-            None => return Ok(None),
-        }
-    } else {
-        match whole::owner(&text) {
-            Some((owner, untouched)) => (owner, untouched, None),
-            None => return Ok(None),
-        }
-    };
-    let Some((of, domain)) = owner.split_once('/') else { return Ok(None) };
+    let Some(found) = ours(&current)? else { return Ok(None) };
+    let Some((of, domain)) = found.owner.split_once('/') else { return Ok(None) };
     if of != node || wish.domain.is_some_and(|wanted| wanted != domain) {
         return Ok(None);
     }
     let domain = (!domain.is_empty()).then(|| domain.to_owned());
-    if !untouched && !wish.force {
-        return Ok(Some(Step::keep(current, State::Edited, domain)));
+    Ok(Some(found.taken_out(current, domain, wish.force)))
+}
+
+/// What is ours in a file.
+#[derive(Clone, Debug)]
+pub struct Ours {
+    /// Whose it is.
+    pub owner: String,
+    untouched: bool,
+    left: Option<String>,
+}
+
+impl Ours {
+    /// The step that takes it out, unless a person changed it.
+    #[must_use]
+    pub fn taken_out(self, current: Current, domain: Option<String>, force: bool) -> Step {
+        if !self.untouched && !force {
+            return Step::keep(current, State::Edited, domain);
+        }
+        Step { current, text: self.left, state: State::Stale, domain }
     }
-    Ok(Some(Step { current, text: left, state: State::Stale, domain }))
+}
+
+/// What is ours in the file, if anything.
+///
+/// # Errors
+/// When its marks are damaged.
+pub fn ours(current: &Current) -> Result<Option<Ours>> {
+    let path = &current.path;
+    let Some(text) = &current.text else { return Ok(None) };
+    let (owner, untouched, left) = if path.file_name().is_some_and(|n| n == "CLAUDE.md") {
+        match block::find(text).map_err(|why| anyhow!("{}: {why}", path.display()))? {
+            Some(found) => (found.owner.clone(), found.untouched, block::without(text, &found)),
+            None => return Ok(None),
+        }
+    } else {
+        match whole::owner(text) {
+            Some((owner, untouched)) => (owner, untouched, None),
+            None => return Ok(None),
+        }
+    };
+    Ok(Some(Ours { owner, untouched, left }))
 }
 
 /// Every file that the node should have.
@@ -228,7 +262,7 @@ pub fn outputs(registry: &Registry<'_>, engine: &Engine) -> Result<Vec<Output>> 
         let owner = format!("{node}/{}", domain.as_deref().unwrap_or_default());
         let output = |path: PathBuf, form, text| Output {
             path,
-            within: place.tree.to_path_buf(),
+            within: Some(place.tree.to_path_buf()),
             form,
             owner: owner.clone(),
             domain: domain.clone(),

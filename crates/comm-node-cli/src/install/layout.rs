@@ -46,6 +46,12 @@ impl Layout {
         self.dir.join("install.json")
     }
 
+    /// What every session is told of comm-node; the client's `CLAUDE.md` imports it.
+    #[must_use]
+    pub fn conventions(&self) -> PathBuf {
+        self.dir.join("conventions.md")
+    }
+
     /// Settings files as they were before each change.
     #[must_use]
     pub fn backups(&self) -> PathBuf {

@@ -4,12 +4,14 @@
 //! - [`layout`] says where the installer's own files are, [`lock`] keeps two installers apart;
 //! - [`programs`] copies the programs, [`link`] makes the command line reachable;
 //! - [`wire`] changes a settings file and writes down how, [`record`] is what was written down;
+//! - [`extras`] are agents, commands and conventions for all of a user's sessions;
 //! - [`plugin`] is the other way in, by the client's plugin manager;
 //! - [`remove`] takes everything back;
 //! - [`doctor`] checks it all, with a call that must be denied;
 //! - [`preview`] shows what would be changed.
 
 pub mod doctor;
+pub mod extras;
 pub mod layout;
 pub mod link;
 pub mod lock;

@@ -14,6 +14,10 @@ use super::programs::{self, Program};
 use super::record::Record;
 use super::wiring;
 use crate::env::Env;
+use crate::generate::context::Subject;
+use crate::generate::engine::Engine;
+use crate::generate::plan;
+use crate::generate::templates::Templates;
 use crate::settings::file::replace_whole;
 
 /// The plugin's id in the client: its name and its marketplace's.
@@ -31,13 +35,23 @@ const README: &str = include_str!("../../../../plugin/README.md");
 pub fn write(layout: &Layout, record: &mut Record, programs: &[Program]) -> Result<()> {
     let top = layout.plugin();
     let plugin = top.join("plugin");
-    for (path, text) in [
+    let mut files = vec![
         (top.join(".claude-plugin/marketplace.json"), MARKETPLACE.to_owned()),
         (plugin.join(".claude-plugin/plugin.json"), MANIFEST.to_owned()),
         (plugin.join("hooks/hooks.json"), wiring::plugin_hooks()?),
         (plugin.join("monitors/monitors.json"), MONITORS.to_owned()),
         (plugin.join("README.md"), README.to_owned()),
-    ] {
+    ];
+    files.extend(texts()?.into_iter().map(|(path, text)| (plugin.join(path), text)));
+    // The directory is the installer's own: what an earlier version had and this one has not is gone.
+    for dir in TEXTS {
+        for entry in plugin.join(dir).read_dir().into_iter().flatten().flatten() {
+            if files.iter().all(|(path, _)| *path != entry.path()) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+    for (path, text) in files {
         if let Some(dir) = path.parent() {
             record.make_dir(layout, dir)?;
         }
@@ -52,6 +66,17 @@ pub fn write(layout: &Layout, record: &mut Record, programs: &[Program]) -> Resu
         .map(|p| Program { change: programs::Change::Updated, ..p.clone() })
         .collect();
     programs::copy(&own, &bin)
+}
+
+/// The directories of [`texts`].
+const TEXTS: [&str; 2] = ["agents", "commands"];
+
+/// The plugin's agents and commands, each with its path in the plugin.
+///
+/// # Errors
+/// Never in practice: the built-in templates are right.
+fn texts() -> Result<Vec<(PathBuf, String)>> {
+    plan::files(&Engine::new(Templates::built_in())?, Subject::ANYBODY)
 }
 
 /// The client's commands that make it use the plugin.
@@ -144,6 +169,25 @@ fn read(path: &Path) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The plugin in the repository is what the templates make: nobody edits it by hand.
+    #[test]
+    fn its_agents_and_commands_are_the_templates() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugin");
+        let wanted: Vec<(PathBuf, String)> = texts().expect("renders");
+        let update = std::env::var_os("UPDATE_FIXTURES").is_some();
+        for (path, text) in &wanted {
+            let path = here.join(path);
+            if update {
+                std::fs::create_dir_all(path.parent().expect("has one")).expect("makes");
+                std::fs::write(&path, text).expect("writes");
+            }
+            let committed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(committed, *text, "{}: UPDATE_FIXTURES=1 writes it anew", path.display());
+        }
+        let there = TEXTS.iter().flat_map(|dir| here.join(dir).read_dir().expect("lists").flatten());
+        assert_eq!(there.count(), wanted.len(), "a file in the plugin comes from no template");
+    }
 
     #[test]
     fn the_manifest_has_this_version() {

@@ -32,6 +32,9 @@ pub struct Record {
     /// Symbolic links outside the installer's directory.
     #[serde(default)]
     pub links: Vec<PathBuf>,
+    /// Files and parts of files for the client outside the installer's directory: agents, commands, `CLAUDE.md`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<PathBuf>,
     /// Directories that were not there before, in the order they were made.
     #[serde(default)]
     pub directories: Vec<PathBuf>,
@@ -78,6 +81,7 @@ impl Record {
             programs: BTreeMap::new(),
             settings: Vec::new(),
             links: Vec::new(),
+            files: Vec::new(),
             directories: Vec::new(),
             plugin: false,
             other: BTreeMap::new(),

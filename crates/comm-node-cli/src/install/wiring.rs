@@ -49,7 +49,10 @@ pub const WIRES: &[Wire] = &[
     Wire { timeout: 1, ..wire("SessionEnd", "session-end") },
 ];
 
-/// What the model may run without asking: commands that only read, and those that change nothing but mail.
+/// What the model may do without asking: commands that only read, those that write nothing but comm-node's
+/// working files and mail, and messages in the drop box. Each is named by itself: `comm-node resume`, `budget
+/// grant` or `unlock --force` are a person's. (The client asks about every write below `.claude/` whatever a
+/// rule says, so none is here for `.claude/mytasks/`.)
 pub const RULES: &[&str] = &[
     "Bash(comm-node why:*)",
     "Bash(comm-node show:*)",
@@ -64,6 +67,19 @@ pub const RULES: &[&str] = &[
     "Bash(comm-node send:*)",
     "Bash(comm-node reply:*)",
     "Bash(comm-node ack:*)",
+    "Bash(comm-node explain:*)",
+    "Bash(comm-node locks:*)",
+    "Bash(comm-node usage:*)",
+    "Bash(comm-node budget)",
+    "Bash(comm-node budget request:*)",
+    "Bash(comm-node handoff:*)",
+    "Bash(comm-node blocker add:*)",
+    "Bash(comm-node blocker list:*)",
+    "Bash(comm-node finding:*)",
+    "Bash(comm-node known-issue:*)",
+    "Bash(comm-node plan:*)",
+    "Bash(comm-node gate:*)",
+    "Edit(//**/.comm-node/outbox/*.md)",
 ];
 
 /// The command line's own program.
