@@ -134,6 +134,48 @@ fn what_a_message_costs_is_noted_for_its_author_and_each_reader() {
     assert_eq!((paid("backend").len(), paid("human")), (2, vec![]));
 }
 
+/// Makes what is due in some minutes due now.
+fn hurry(node: &Node, from: &str) {
+    for entry in
+        fs::read_dir(node.root.join(".comm-node/sent").join(from).join("due")).expect("lists").flatten()
+    {
+        fs::rename(entry.path(), entry.path().with_file_name("1.txt")).expect("moves");
+    }
+}
+
+#[test]
+fn an_author_is_told_once_what_nobody_has_seen() {
+    let node = Node::new();
+    let said = |program: &str, event: &str| node.told(program, "f", event, &json!({"tool_calls": []}));
+    let id = node.send("f", &["backend,docs,human", "Which fields?", "--blocks"]);
+    assert_eq!((said(PROMPT, "UserPromptSubmit"), said(POST, "PostToolBatch")), Default::default());
+    hurry(&node, "frontend");
+    // Not others, and not the subagents of its author.
+    assert_eq!(node.told(POST, "b2", "PostToolBatch", &json!({"agent_id": "a", "tool_calls": []})), "");
+    node.prompt("b");
+    node.batch("b");
+    let told = said(POST, "PostToolBatch");
+    assert!(
+        told.starts_with(&format!("Not seen yet: {} (question, sent ", short(&id)))
+            && told.ends_with(
+                " ago) by docs, where no session is at work, human; `comm-node sent --open` lists them.\n"
+            ),
+        "{told}"
+    );
+    assert!(!told.contains("backend"), "it has seen it: {told}");
+    assert_eq!((said(PROMPT, "UserPromptSubmit"), said(POST, "PostToolBatch")), Default::default());
+    // It comes behind mail of one's own, and of what was seen in time nothing is said.
+    let seen = node.send("f", &["backend", "And which types?", "--blocks"]);
+    hurry(&node, "frontend");
+    node.run("b", &["read", short(&seen)]).good();
+    assert_eq!(said(PROMPT, "UserPromptSubmit"), "");
+    node.send("f", &["docs", "x?", "--expires", "1s"]);
+    hurry(&node, "frontend");
+    node.send("b", &["frontend", "hello"]);
+    let told = said(PROMPT, "UserPromptSubmit");
+    assert!(told.contains("> hello\nNot seen yet: ") && told.contains(" by docs"), "{told}");
+}
+
 #[test]
 fn a_message_is_told_once_and_seen_when_the_model_went_on() {
     let node = Node::new();

@@ -9,6 +9,7 @@ pub mod form;
 pub mod frame;
 mod kind;
 mod message;
+mod patience;
 mod rank;
 pub mod signal;
 mod tier;

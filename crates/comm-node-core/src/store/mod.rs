@@ -32,7 +32,7 @@ pub use leases::{Asking, Leases, Outcome, Release, Repaired};
 pub use ledger::{Books, Ledger};
 pub use lock::Lock;
 pub use log::{Event, LOG_LIMIT};
-pub use mail::{Cursor, Item, Mail, Place, Routed, State, Traffic, Verdict, Way};
+pub use mail::{Cursor, Item, Mail, Place, Routed, State, Traffic, Unseen, Verdict, Way};
 pub use prune::Leftovers;
 
 use crate::deadline::Deadline;

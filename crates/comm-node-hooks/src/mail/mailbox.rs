@@ -17,7 +17,7 @@ pub(super) struct Mailbox<'s> {
     pub(super) domain: &'s str,
     pub(super) me: &'s SessionId,
     task: Option<&'s str>,
-    now_ms: u64,
+    pub(super) now_ms: u64,
 }
 
 /// What is about to be told.

@@ -9,6 +9,7 @@ mod drop_box;
 mod mailbox;
 mod start;
 mod turn;
+mod unseen;
 
 pub use mailbox::Offer;
 pub use start::at_start;

@@ -6,9 +6,11 @@ use comm_node_core::Result;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::mail::Rank;
 use comm_node_core::session::Session;
+use comm_node_core::store::Item;
 
 use super::drop_box::{MAX_ROUTED, route};
 use super::mailbox::{Mailbox, Offer, nothing};
+use super::unseen;
 use crate::answer::{Answer, MAX_CONTEXT};
 use crate::scene::Scene;
 use crate::wire::Call;
@@ -19,7 +21,7 @@ const MAX_HELD: u32 = 2;
 const UNANSWERED: &str = "Another agent waits for an answer.";
 const UNSENT: &str = "A message in the drop box could not be sent.";
 
-/// UserPromptSubmit: what waits.
+/// UserPromptSubmit: what waits, and what nobody has seen of one's own.
 ///
 /// # Errors
 /// When mail can't be read or moved.
@@ -27,14 +29,22 @@ pub fn at_prompt<'s>(scene: &'s Scene, session: &'s Session) -> Result<Offer<'s>
     let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(nothing()) };
     let mut items = mailbox.mail.waiting(mailbox.domain)?;
     items.retain(|item| mailbox.is_free(item));
-    if items.is_empty() {
-        return Ok(nothing());
-    }
-    mailbox.offer(items, MAX_CONTEXT)
+    let notice = unseen::notice(&mailbox);
+    tell(mailbox, items, MAX_CONTEXT, &notice)
 }
 
-/// PostToolBatch: what was told before was seen; what is urgent is told now. Behind it what became of
-/// messages that were written into the drop box.
+/// Offers `items` as far as there is room, and says `notice` behind them.
+fn tell<'s>(mailbox: Mailbox<'s>, items: Vec<Item>, room: usize, notice: &str) -> Result<Offer<'s>> {
+    let mut offer = match items.is_empty() {
+        true => nothing(),
+        false => mailbox.offer(items, room.saturating_sub(notice.chars().count()))?,
+    };
+    offer.text.push_str(notice);
+    Ok(offer)
+}
+
+/// PostToolBatch: what was told before was seen; what is urgent is told now. Behind it what nobody
+/// has seen of one's own, and what became of messages that were written into the drop box.
 ///
 /// # Errors
 /// When mail can't be read or moved.
@@ -54,11 +64,9 @@ fn urgent<'s>(scene: &'s Scene, session: &'s Session) -> Result<Offer<'s>> {
     let mut items = mailbox.mail.waiting(mailbox.domain)?;
     mailbox.prove(&mut items)?;
     items.retain(|item| item.rank.is_urgent() && mailbox.is_free(item));
-    if items.is_empty() {
-        return Ok(nothing());
-    }
     let room = MAX_CONTEXT.saturating_sub(usize::try_from(MAX_ROUTED).unwrap_or(0));
-    mailbox.offer(items, room)
+    let notice = unseen::notice(&mailbox);
+    tell(mailbox, items, room, &notice)
 }
 
 /// Stop: what was told was seen, and what wants no reaction is closed. The turn does not end while a

@@ -21,6 +21,7 @@ mod name;
 mod outbox;
 mod send;
 mod traffic;
+mod unseen;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 pub use name::{Item, Place, State};
 pub use outbox::{Routed, Verdict};
 pub use traffic::{Cursor, Traffic, Way};
+pub use unseen::Unseen;
 
 use super::{Store, file};
 use crate::mail::{Message, Ulid, form};

@@ -6,7 +6,7 @@
 //! 4. The file is flushed, and with it the names that it got. Nobody was shown it before.
 //! 5. Each link moves from `tmp/` to `new/`.
 //! 6. What it answers is acknowledged in its author's mailbox.
-//! 7. What it cost its author is noted.
+//! 7. What it cost its author is noted, and when the author is to be told that it is unseen.
 //! 8. `sending/<id>.md` becomes the author's copy.
 //!
 //! Whoever finds `sending/<id>.md` does 5 to 8, as often as it likes: a link that is not in `tmp/` any
@@ -166,6 +166,8 @@ impl Mail<'_> {
             let task = self.store.read_session(by).ok().flatten().and_then(|session| session.task);
             // A message is not held back for want of a figure.
             let _ = self.note_traffic(Way::Sent, &message.from, by, task.as_deref(), message);
+            crash::here()?;
+            let _ = self.note_due(message);
         }
         crash::here()?;
         let copy = self.sent_path(&message.from, message.id);
