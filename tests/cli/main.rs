@@ -1,5 +1,6 @@
 //! The command line and the hook programs, as a user and as the client see them.
 
+mod budget;
 mod config;
 mod docs;
 mod explain;

@@ -2,8 +2,11 @@
 //! and the drop box.
 
 use anyhow::Result;
+use comm_node_core::budget::{OnExhausted, Span, Unit};
 use comm_node_core::mail::{self, Draft};
 use comm_node_core::node::registry::Registry;
+use comm_node_core::store::today;
+use comm_node_core::text::one_line;
 
 use crate::here::Here;
 use crate::mailing::Me;
@@ -19,9 +22,31 @@ pub(crate) fn refusal(here: &Here, registry: &Registry<'_>, me: &Me, said: &Draf
     exhausted(here, registry, &me.name, task)
 }
 
-/// Why the communication budget of `domain` allows no more on `task`. No budget can be set yet, so that none is
-/// ever exhausted; the figures to judge by are [`comm_node_core::store::Mail::traffic`].
-#[expect(clippy::unnecessary_wraps, reason = "reading a ledger can fail")]
-fn exhausted(_: &Here, _: &Registry<'_>, _domain: &str, _task: Option<&str>) -> Result<Option<String>> {
-    Ok(None)
+/// Why the communication budget of `domain` allows no more on `task`.
+fn exhausted(
+    here: &Here,
+    registry: &Registry<'_>,
+    domain: &str,
+    task: Option<&str>,
+) -> Result<Option<String>> {
+    let budget = registry.domain(domain).and_then(|domain| domain.budget.as_deref());
+    let (Some(limit), Some(task)) = (budget.and_then(|budget| budget.coordination), task) else {
+        return Ok(None);
+    };
+    if registry.policy.on_exhausted == OnExhausted::Warn {
+        return Ok(None);
+    }
+    let figures = here.store.figures(domain, &today())?;
+    let spent = figures.tasks.get(task).map_or(0, |spent| spent.messages);
+    // What requests and people grant to a task may be talked with too.
+    let granted = here.store.grants(Some(domain))?.extra(Span::Task, Unit::Tokens, task);
+    Ok((spent >= limit.saturating_add(granted)).then(|| {
+        format!(
+            "messages about task {} have cost domain {domain} {}, all that coordination may; hand-offs, budget requests \
+             and messages to `human` alone are still sent, and `comm-node budget request <tokens> --reason '…' --task {0}` \
+             asks for more",
+            one_line(task, 80),
+            Unit::Tokens.show(spent)
+        )
+    }))
 }

@@ -82,6 +82,8 @@ pub enum Command {
     Route(commands::route::Args),
     /// Pass a task on to another session, or take one over
     Handoff(commands::handoff::Args),
+    /// Show what may be spent and what is; ask for more, grant it
+    Budget(commands::budget::Args),
     /// Stop every agent's edits in this node
     Pause(commands::pause::Args),
     /// End a pause
@@ -132,6 +134,7 @@ impl Command {
             Self::Usage(args) => commands::usage::run(&args, env, out),
             Self::Route(args) => commands::route::run(&args, env, out),
             Self::Handoff(args) => commands::handoff::run(&args, env, out),
+            Self::Budget(args) => commands::budget::run(&args, env, out),
             Self::Pause(args) => commands::pause::run(&args, env, out),
             Self::Resume(args) => commands::resume::run(&args, env, out),
             Self::Install(args) => commands::install::run(&args, env, out),

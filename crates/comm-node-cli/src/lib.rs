@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod allowance;
+mod budgeting;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -11,6 +11,7 @@ use comm_node_core::node::registry::Registry;
 use comm_node_core::store::{Routed, Verdict};
 
 use crate::allowance;
+use crate::budgeting;
 use crate::config::fault::Issue;
 use crate::draft::{self, Written};
 use crate::here::Here;
@@ -44,6 +45,7 @@ pub(crate) fn route(
             Routed::Sent(m) => {
                 let note = format!("{} {} to {}", m.id, m.said.kind.name(), m.said.to.join(","));
                 mailing::log(here, me, "mail_sent", &note)?;
+                budgeting::answer(here, registry, me, m)?;
             }
             Routed::Rejected(why) => mailing::log(here, me, "mail_rejected", &format!("{name}: {why}"))?,
         }

@@ -146,6 +146,12 @@ pub struct Session {
     /// How often in a row its turn was not let end.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub held: u32,
+    /// The bands of budgets that it was told of, as long as they are crossed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budget_told: Vec<String>,
+    /// How many batches of calls it closed its work with since it was told that the run ends.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub closing: u32,
     /// Fields of later versions.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -227,6 +233,8 @@ impl Session {
             heads: BTreeMap::new(),
             told_gone: Vec::new(),
             held: 0,
+            budget_told: Vec::new(),
+            closing: 0,
             other: BTreeMap::new(),
         }
     }

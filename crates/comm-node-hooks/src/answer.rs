@@ -35,6 +35,8 @@ pub enum Answer {
     },
     /// The call or turn goes on, and the person is told this.
     Person(String),
+    /// The run ends, and the person is told why.
+    End(String),
 }
 
 impl Answer {
@@ -62,6 +64,7 @@ impl Answer {
                 json!({"hookSpecificOutput": {"hookEventName": event, "additionalContext": capped(text)}})
             }
             Self::Person(text) => json!({"systemMessage": capped(text)}),
+            Self::End(reason) => json!({"continue": false, "stopReason": capped(reason)}),
         };
         Some(value.to_string())
     }

@@ -10,6 +10,7 @@
 mod after;
 pub mod answer;
 pub mod bind;
+mod budget;
 pub mod commit;
 pub mod events;
 pub mod failure;

@@ -145,7 +145,7 @@ pub(super) fn record(env: &Env, store: &Store, id: &SessionId) -> Result<(Sessio
 }
 
 /// What a person may do and an agent may not; an error that says so inside a session.
-pub(super) fn person_only(env: &Env, store: &Store, what: &str) -> Result<()> {
+pub(crate) fn person_only(env: &Env, store: &Store, what: &str) -> Result<()> {
     match session_of_caller(env, store)? {
         None => Ok(()),
         Some(id) => bail!(

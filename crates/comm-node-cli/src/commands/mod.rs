@@ -1,6 +1,7 @@
 //! One module per command; each has its arguments (`Args`) and `run`.
 
 pub mod ack;
+pub mod budget;
 pub mod check;
 pub mod compile;
 pub mod completions;

@@ -1,10 +1,13 @@
 //! `budget:`, of the node and of a domain.
 
+use std::ops::Range;
+
 use comm_node_core::budget::{Budget, COMPLEXITY, Limit, Span, Unit, coordination_of};
 use comm_node_core::node::registry::Registry;
 
+use super::fault::Source;
 use super::reader::Reader;
-use super::yaml::Node;
+use super::yaml::{self, Node, Value};
 
 /// The keys that limit something.
 const LIMITS: [(&str, Span, Unit); 6] = [
@@ -32,7 +35,6 @@ const MAX_TOKENS: u32 = 4_000_000_000;
 const MAX_USD: f64 = 1_000_000.0;
 
 /// The key of `comm-node.yaml` that sets this limit.
-#[expect(dead_code, reason = "the command that edits it comes next")]
 pub(crate) fn key(span: Span, unit: Unit) -> &'static str {
     LIMITS.iter().find(|(_, s, u)| (*s, *u) == (span, unit)).map_or("", |(key, _, _)| key)
 }
@@ -96,5 +98,99 @@ pub(super) fn inherit(registry: &mut Registry<'static>) {
     }
     if !has_limits {
         registry.budget = None;
+    }
+}
+
+/// The text of the file with these keys of the `budget:` of `domain`, or of the node, set; `None` where it can't be
+/// told how. Nothing else is changed.
+pub(crate) fn edited(text: &str, domain: Option<&str>, wanted: &[(&str, String)]) -> Option<String> {
+    let mut text = text.to_owned();
+    for (key, value) in wanted {
+        let (at, new) = edit(&text, domain, key, value)?;
+        text.replace_range(at, &new);
+    }
+    Some(text)
+}
+
+/// What `key` of that `budget:` says in `text`, as it is written.
+pub(crate) fn value(text: &str, domain: Option<&str>, key: &str) -> Option<String> {
+    let source = Source::new("", text);
+    let tree = yaml::parse(&source, &mut Vec::new())?;
+    let node = holder(&tree, domain)?.get("budget")?.get(key)?;
+    Some(source.slice(&node.at).to_owned())
+}
+
+/// What has the `budget:`: a domain, or the file.
+fn holder<'n>(tree: &'n Node, domain: Option<&str>) -> Option<&'n Node> {
+    match domain {
+        Some(name) => tree.get("domains")?.get(name),
+        None => Some(tree),
+    }
+}
+
+/// Where `text` changes, and to what.
+fn edit(text: &str, domain: Option<&str>, key: &str, value: &str) -> Option<(Range<usize>, String)> {
+    let source = Source::new("", text);
+    let tree = yaml::parse(&source, &mut Vec::new())?;
+    let holder = holder(&tree, domain)?;
+    match holder.get("budget") {
+        Some(budget) => match budget.get(key) {
+            Some(old) => Some((old.at.clone(), value.to_owned())),
+            None => insert(text, budget, &format!("{key}: {value}")),
+        },
+        None => insert(text, holder, &format!("budget: {{{key}: {value}}}")),
+    }
+}
+
+/// Where a new `entry` of `map` goes, and how it is written there: before the first one.
+fn insert(text: &str, map: &Node, entry: &str) -> Option<(Range<usize>, String)> {
+    let Value::Map(entries) = &map.value else { return None };
+    let first = entries.first()?.0.at.start;
+    if text.get(map.at.start..)?.starts_with('{') {
+        return Some((first..first, format!("{entry}, ")));
+    }
+    let line = text.get(..first)?.rfind('\n').map_or(0, |at| at + 1);
+    let indent = text.get(line..first)?;
+    // Something else before the key: a tag, or an explicit one.
+    if !indent.bytes().all(|b| b == b' ') {
+        return None;
+    }
+    // In the file itself `version:` stays first.
+    let end = if text.get(line..)?.starts_with("version") {
+        let rest = text.get(first..)?;
+        first + rest.find('\n')? + 1
+    } else {
+        line
+    };
+    Some((end..end, format!("{indent}{entry}\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_written_into_the_file_and_the_rest_stays() {
+        let set = |text: &str, domain: Option<&str>, key: &'static str, value: &str| {
+            edited(text, domain, &[(key, value.to_owned())])
+        };
+        let text =
+            "version: 1\n# mine\ndomains:\n  api:   # the API\n    scope: [\"a/**\"]\n  web: {scope: [w]}\n";
+        let api = set(text, Some("api"), "tokens_per_day", "5").expect("edits");
+        assert_eq!(api, text.replace("    scope", "    budget: {tokens_per_day: 5}\n    scope"));
+        let again = set(&api, Some("api"), "tokens_per_day", "17").expect("edits");
+        assert_eq!(again, api.replace("day: 5", "day: 17"));
+        let more = set(&again, Some("api"), "usd", "2.5").expect("edits");
+        assert_eq!(more, again.replace("{tokens", "{usd: 2.5, tokens"));
+        assert_eq!(value(&more, Some("api"), "usd").as_deref(), Some("2.5"));
+        let web = set(text, Some("web"), "cap", "9").expect("edits");
+        assert_eq!(web, text.replace("{scope", "{budget: {cap: 9}, scope"));
+        let node = set(text, None, "usd_per_day", "3").expect("edits");
+        assert_eq!(node, text.replace("version: 1\n", "version: 1\nbudget: {usd_per_day: 3}\n"));
+        let block = "version: 1\ndomains:\n  api:\n    budget:\n      usd: 1 # one\n    scope: []\n";
+        let more = set(block, Some("api"), "tokens", "7").expect("edits");
+        assert_eq!(more, block.replace("      usd", "      tokens: 7\n      usd"));
+        assert_eq!(set(text, Some("gone"), "usd", "1"), None);
+        assert_eq!(set("[", None, "usd", "1"), None);
     }
 }

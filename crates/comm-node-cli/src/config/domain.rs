@@ -87,7 +87,7 @@ pub(super) fn read_all(
 pub(super) fn valid_name(reader: &mut Reader<'_>, entry: &Entry<'_>, kind: &str) -> bool {
     let name = entry.name;
     let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    let (what, help) = if name == "human" || name == "*" {
+    let (what, help) = if matches!(name, "human" | "*" | "comm-node") {
         (format!("no {kind} can be called {}", quoted(name)), "it is an address that messages use".to_owned())
     } else if name.is_empty() || name.starts_with('-') || !name.bytes().all(good) {
         let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

@@ -28,6 +28,7 @@ pub(crate) use me::Me;
 pub(crate) use view::{age, confirm, first_line, state, view, view_in};
 
 use crate::allowance;
+use crate::budgeting;
 use crate::here::Here;
 
 /// How long another sender is waited for.
@@ -74,6 +75,7 @@ pub(crate) fn send(here: &Here, me: &Me, said: Draft) -> Result<Message> {
     let message = here.store.mail().send(&me.name, trial.said, &me.session, deadline)?;
     let note = format!("{} {} to {}", message.id, message.said.kind.name(), message.said.to.join(","));
     log(here, me, "mail_sent", &note)?;
+    budgeting::answer(here, &here.registry()?, me, &message)?;
     Ok(message)
 }
 

@@ -142,6 +142,13 @@ pub enum Reason<'r> {
         /// What stands in the way, in words.
         conflict: String,
     },
+    /// Nothing is left of a budget.
+    Exhausted {
+        /// Which one, as a clause.
+        why: String,
+        /// What to do, in whole sentences.
+        then: String,
+    },
     /// The path is in the domain's scope.
     InScope {
         /// The pattern that says so.
@@ -170,6 +177,7 @@ impl Reason<'_> {
             Self::Unowned { .. } => "unowned",
             Self::Role { .. } => "role",
             Self::Leased { .. } => "lease",
+            Self::Exhausted { .. } => "budget",
             Self::InScope { .. } => "in scope",
             Self::Working => "working files",
             Self::Off => "off",
@@ -239,6 +247,21 @@ pub fn leased<'r>(q: &Question<'r>, conflict: String) -> Decision<'r> {
     let lax = q.binding == Binding::None && q.registry.policy.unbound != Unbound::Deny;
     let outcome = if lax || mode(q) == Mode::Warn { Outcome::Warn } else { Outcome::Deny };
     Decision { outcome, reason: Reason::Leased { conflict } }
+}
+
+/// What a budget of which nothing is left makes of a write that nothing else speaks against: `why` and `then` say
+/// which one, and what to do. `None` where it makes nothing of it: what is written outside the node, and what closes
+/// work.
+#[must_use]
+pub fn exhausted<'r>(q: &Question<'r>, why: &str, then: &str) -> Option<Decision<'r>> {
+    let Place::Inside { key, .. } = q.place else { return None };
+    let outcome = match mode(q) {
+        Mode::Enforce => Outcome::Deny,
+        Mode::Warn => Outcome::Warn,
+        Mode::Off => return None,
+    };
+    let reason = Reason::Exhausted { why: why.to_owned(), then: then.to_owned() };
+    (!is_working(key)).then_some(Decision { outcome, reason })
 }
 
 /// The mode that a session's writes are judged in.

@@ -147,6 +147,7 @@ pub fn why(decision: &Decision<'_>, registry: &Registry<'_>) -> String {
             format!("the role {} writes only {}", role.name, patterns(&role.scope))
         }
         Reason::Leased { conflict } => format!("another agent holds it: {conflict}"),
+        Reason::Exhausted { why, .. } => why.clone(),
         Reason::InScope { pattern } => {
             format!("it is in the domain's scope (`{}`{})", pattern.glob(), at(pattern.line()))
         }
@@ -203,6 +204,7 @@ fn instead(reason: &Reason<'_>, path: &str) -> String {
                  `comm-node locks` lists who holds what; a person can break it with `comm-node unlock '{path}' --force`."
             );
         }
+        Reason::Exhausted { then, .. } => return then.clone(),
         Reason::InScope { .. } | Reason::Working | Reason::Off => "Nothing needs to be done.",
     };
     format!("{act} {explain}")

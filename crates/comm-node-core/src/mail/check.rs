@@ -59,6 +59,12 @@ pub fn fault(draft: &Draft) -> Option<String> {
             "`{path}` is no artifact's path; write it below artifacts/, such as backend/api.yaml"
         ));
     }
+    if draft.kind == Kind::BudgetRequest && draft.token_budget.is_none() {
+        return Some(
+            "it does not say how many tokens are needed; add --token-budget (`token_budget:` in a file)"
+                .to_owned(),
+        );
+    }
     if draft.token_budget.is_some_and(|n| n == 0 || n > 100_000) {
         return Some("the token budget must be from 1 to 100000".to_owned());
     }

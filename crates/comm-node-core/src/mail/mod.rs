@@ -24,6 +24,8 @@ pub use ulid::Ulid;
 
 /// The address of the person.
 pub const HUMAN: &str = "human";
+/// Who answers in the node's own name.
+pub const NODE: &str = "comm-node";
 /// The address of every domain but one's own.
 pub const EVERYONE: &str = "*";
 

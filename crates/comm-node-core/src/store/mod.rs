@@ -5,6 +5,7 @@
 //! milliseconds and waited for with a deadline; a damaged file is set aside under a new name and
 //! reported. Opening a [`Store`] touches nothing; what is missing is made by the first write.
 
+mod budgets;
 mod calls;
 mod crash;
 pub mod file;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use budgets::{Treasury, today};
 pub use calls::{CallRecord, OpenCall};
 pub use file::Durability;
 pub use handoffs::{Handed, Handoffs, Shelf};

@@ -18,6 +18,7 @@ use crate::Hook;
 use crate::after;
 use crate::answer::Answer;
 use crate::bind;
+use crate::budget::{self, After};
 use crate::commit;
 use crate::lease;
 use crate::mail;
@@ -54,7 +55,17 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
                 }
             }
             meter::at_batch(&scene, &session, call, around, deadline);
-            mail::at_batch(&scene, &session, call, deadline)
+            // What can't be read of budgets is the guard's to report, at the edit that it concerns.
+            let first = match budget::at_batch(&scene, &session, call, deadline) {
+                Ok(After::Say(text)) => text,
+                Ok(After::End(answer)) => {
+                    // What stands in the drop box goes out all the same.
+                    mail::route(&scene, &session, call, deadline);
+                    return Ok(answer);
+                }
+                Err(_) => String::new(),
+            };
+            mail::at_batch(&scene, &session, call, &first, deadline)
         }
         _ => Ok(Answer::Silent),
     }

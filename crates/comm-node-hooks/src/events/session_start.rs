@@ -16,6 +16,7 @@ use comm_node_core::{Result, clock};
 use crate::Hook;
 use crate::answer::{Answer, MAX_CONTEXT};
 use crate::bind;
+use crate::budget;
 use crate::mail;
 use crate::meter;
 use crate::scene::{Scene, Surroundings};
@@ -59,6 +60,11 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         paused: paused.as_ref(),
         stale: scene.is_stale(),
     });
+    let money = budget::at_start(&scene, &session, deadline);
+    if !money.is_empty() {
+        text.push('\n');
+        text.push_str(&money);
+    }
     let room = MAX_CONTEXT.saturating_sub(text.chars().count() + 1);
     // Without its mail a session still has to know its scope.
     match mail::at_start(&scene, &session, call, room) {

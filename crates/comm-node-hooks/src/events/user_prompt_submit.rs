@@ -8,6 +8,7 @@ use comm_node_core::deadline::Deadline;
 use crate::Hook;
 use crate::after;
 use crate::answer::{Answer, MAX_CONTEXT};
+use crate::budget;
 use crate::commit;
 use crate::mail;
 use crate::scene::{Scene, Surroundings};
@@ -25,6 +26,8 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     let told = after::at_turn(&scene, call, around, deadline, EVENT).unwrap_or(Answer::Silent);
     let Some(session) = session.filter(|_| call.subagent().is_none()) else { return Ok(told) };
     scene.store.open_turn(&session.session_id);
+    let first = budget::at_prompt(&scene, &session, deadline).unwrap_or_default();
+    let told = before(first, told);
     let mut offer = match mail::at_prompt(&scene, &session) {
         Ok(offer) => offer,
         Err(_) if told != Answer::Silent => return Ok(told),
@@ -42,4 +45,14 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         text = report + "\n\n" + &text;
     }
     Ok(offer.give(Answer::Context { event: EVENT, text }))
+}
+
+/// What `told` says, with the line `first` before it.
+fn before(first: String, told: Answer) -> Answer {
+    let text = match told {
+        told if first.is_empty() => return told,
+        Answer::Context { text, .. } => first + "\n\n" + &text,
+        _ => first,
+    };
+    Answer::Context { event: EVENT, text }
 }

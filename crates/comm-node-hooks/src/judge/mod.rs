@@ -24,6 +24,7 @@ use comm_node_core::{Result, lease::Conflict};
 
 use crate::answer::Answer;
 use crate::bind;
+use crate::budget::{Exhausted, Purse};
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 pub(crate) use finding::{Finding, passes};
@@ -368,6 +369,23 @@ impl<'s> Sitting<'s> {
     /// What another's lease makes of a write to `place`.
     pub(crate) fn leased<'q>(&'q self, place: &'q Place, conflict: &Conflict) -> Decision<'q> {
         guard::leased(&self.question(place, place, false), conflict.describe(Now::read()))
+    }
+
+    /// What an exhausted budget makes of a write to `place`.
+    pub(crate) fn exhausted<'q>(&'q self, place: &'q Place, spent: &Exhausted) -> Option<Decision<'q>> {
+        guard::exhausted(&self.question(place, place, false), &spent.why, &spent.then)
+    }
+
+    /// The budget of the session of which nothing is left, in the session's own node.
+    ///
+    /// # Errors
+    /// When it can't be told where its budgets stand.
+    pub(crate) fn purse(&self, deadline: Deadline) -> Result<Option<Exhausted>> {
+        let Some(session) = self.session.filter(|_| self.home) else { return Ok(None) };
+        match Purse::of(self.scene, session) {
+            Some(purse) => purse.exhausted(deadline),
+            None => Ok(None),
+        }
     }
 
     /// What becomes of a call that another's lease on something like `place` speaks against.

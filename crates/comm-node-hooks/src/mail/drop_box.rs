@@ -18,7 +18,7 @@ pub(super) const MAX_ROUTED: u64 = 3_000;
 
 /// Has the command line beside this program send what waits in the drop box, and what a sender that died
 /// left. Returns what it says: the agent reads it, and a message that could not be sent is not lost.
-pub(super) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> String {
+pub(crate) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> String {
     let mail = scene.store.mail();
     let waits = mail.dropped().is_ok_and(|names| !names.is_empty());
     if !waits && !mail.is_interrupted() {

@@ -11,6 +11,7 @@ mod start;
 mod turn;
 mod unseen;
 
+pub(crate) use drop_box::route;
 pub use mailbox::Offer;
 pub use start::at_start;
 pub use turn::{at_batch, at_prompt, at_stop};

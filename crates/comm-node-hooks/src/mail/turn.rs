@@ -43,19 +43,29 @@ fn tell<'s>(mailbox: Mailbox<'s>, items: Vec<Item>, room: usize, notice: &str) -
     Ok(offer)
 }
 
-/// PostToolBatch: what was told before was seen; what is urgent is told now. Behind it what nobody
-/// has seen of one's own, and what became of messages that were written into the drop box.
+/// PostToolBatch: what was told before was seen; what is urgent is told now, after `first`. Behind it
+/// what nobody has seen of one's own, and what became of messages that were written into the drop box.
 ///
 /// # Errors
 /// When mail can't be read or moved.
-pub fn at_batch(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> Result<Answer> {
+pub fn at_batch(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    first: &str,
+    deadline: Deadline,
+) -> Result<Answer> {
     let routed = route(scene, session, call, deadline);
     let mut offer = if call.subagent().is_some() { nothing() } else { urgent(scene, session)? };
     offer.text.push_str(&routed);
-    if offer.text.is_empty() {
+    if offer.text.is_empty() && first.is_empty() {
         return Ok(Answer::Silent);
     }
-    let text = std::mem::take(&mut offer.text);
+    let mut text = std::mem::take(&mut offer.text);
+    if !first.is_empty() {
+        let between = if text.is_empty() { "" } else { "\n\n" };
+        text = [first, between, &text].concat();
+    }
     Ok(offer.give(Answer::Context { event: "PostToolBatch", text }))
 }
 

@@ -148,6 +148,9 @@ fn judge(
         background,
         ..CallRecord::default()
     };
+    if let Some(own) = own.filter(|_| judge::passes(&findings)) {
+        findings.extend(out_of_budget(own, set, court.deadline)?);
+    }
     if judge::passes(&findings) {
         record.undecided |= open.len() > judge::MAX_LEASES || leads_on(&set.writes);
         let leased = judge::take(&court, &sittings, &open, &mut findings)?;
@@ -286,6 +289,33 @@ fn in_pause(own: &Sitting<'_>, by: &str) -> Option<Finding> {
         shown: String::new(),
         text,
     })
+}
+
+/// The refusal of what writes nobody knows where, once nothing is left of a budget. Single paths are judged with
+/// their leases; what goes into a commit closes work.
+fn out_of_budget(own: &Sitting<'_>, set: &WriteSet, deadline: Deadline) -> Result<Option<Finding>> {
+    let sweeps = |write: &&Write| matches!(write.target, Target::Under(_) | Target::Worktree(_));
+    let unknown = set.unknown.first().map(|unknown| (unknown.by.as_str(), "can't be known"));
+    let wide = set.writes.iter().find(sweeps).map(|write| (write.by.as_str(), "is more than one file"));
+    let Some((by, what)) = unknown.or(wide) else { return Ok(None) };
+    let Some(spent) = own.purse(deadline)? else { return Ok(None) };
+    let root = &own.scene.layout.root;
+    let place = Place::Inside { tree: 0, key: "-".to_owned(), real: root.join("-") };
+    let Some(decision) = own.exhausted(&place, &spent) else { return Ok(None) };
+    let text = format!(
+        "comm-node refused this command: what {} would write {what}, and {}. {}",
+        guard::piece(by),
+        spent.why,
+        spent.then
+    );
+    Ok(Some(Finding {
+        node: 0,
+        outcome: decision.outcome,
+        rule: decision.reason.rule(),
+        unbound: false,
+        shown: String::new(),
+        text,
+    }))
 }
 
 /// Puts on record what is to be looked at once the command has run, if anything is.

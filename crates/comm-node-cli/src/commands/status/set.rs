@@ -84,6 +84,13 @@ pub(super) fn run(args: &Said, json: bool, here: &Here, env: &Env, out: &Out) ->
     let id = whose(args, here, env)?;
     let _lock = here.store.lock("sessions", Deadline::after(Duration::from_secs(2)))?;
     let (mut session, _) = record(env, &here.store, &id)?;
+    if session_of_caller(env, &here.store)?.is_some()
+        && let Some(task) = &args.task
+        && let Some(why) =
+            here.store.keeps_task(&registry, &session, Some(task), Deadline::after(Duration::from_secs(2)))?
+    {
+        bail!("the task was not changed: {why}");
+    }
     say(&mut session, args, clock::now_ms());
     here.store.write_session(&session)?;
     let words = in_words(&session);

@@ -6,7 +6,8 @@
 //! 4. The file is flushed, and with it the names that it got. Nobody was shown it before.
 //! 5. Each link moves from `tmp/` to `new/`.
 //! 6. What it answers is acknowledged in its author's mailbox.
-//! 7. What it cost its author is noted, and when the author is to be told that it is unseen.
+//! 7. What it cost its author is noted, when the author is to be told that it is unseen, and what efficiency is
+//!    judged by.
 //! 8. `sending/<id>.md` becomes the author's copy.
 //!
 //! Whoever finds `sending/<id>.md` does 5 to 8, as often as it likes: a link that is not in `tmp/` any
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Mail, Place, State, Way, join, names, read, rename};
 use crate::deadline::Deadline;
-use crate::mail::{Draft, EVERYONE, HUMAN, Message, Ulid, form};
+use crate::mail::{Draft, EVERYONE, HUMAN, Message, NODE, Ulid, form};
 use crate::session::SessionId;
 use crate::store::file::{self, Durability};
 use crate::store::{Item, crash};
@@ -162,13 +163,14 @@ impl Mail<'_> {
             self.acknowledge(&message.from, id, by)?;
         }
         crash::here()?;
-        if message.from != HUMAN {
+        if message.from != HUMAN && message.from != NODE {
             let task = self.store.read_session(by).ok().flatten().and_then(|session| session.task);
             // A message is not held back for want of a figure.
             let _ = self.note_traffic(Way::Sent, &message.from, by, task.as_deref(), message);
             crash::here()?;
             let _ = self.note_due(message);
         }
+        let _ = self.store.note_message(message);
         crash::here()?;
         let copy = self.sent_path(&message.from, message.id);
         if !rename(sent, &copy)?

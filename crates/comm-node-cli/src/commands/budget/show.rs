@@ -1,0 +1,74 @@
+//! `comm-node budget`: all budgets.
+
+use anyhow::Result;
+use comm_node_core::budget::{Band, bar};
+
+use crate::Outcome;
+use crate::budgeting::{self, Listed};
+use crate::commands::join;
+use crate::env::Env;
+use crate::here::Here;
+use crate::out::{Ink, Out};
+
+/// Arguments of `comm-node budget` without a subcommand.
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// Only the budgets of this domain
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// Print JSON: an array with one object per budget
+    #[arg(long)]
+    json: bool,
+}
+
+/// Cells of a bar.
+const WIDTH: usize = 10;
+
+pub(super) fn run(args: &ShowArgs, env: &Env, out: &Out) -> Result<Outcome> {
+    let here = Here::find(env)?;
+    let registry = here.registry()?;
+    if let Some(name) = &args.domain {
+        join::domain(&registry, name)?;
+    }
+    let listed = budgeting::listed(&here, &registry, args.domain.as_deref())?;
+    if args.json {
+        out.json(&listed.iter().map(Listed::json).collect::<Vec<_>>());
+        return Ok(Outcome::Done);
+    }
+    let rows: Vec<Vec<String>> = listed.iter().map(row).collect();
+    out.table(
+        &["DOMAIN", "BUDGET", "SPENT", "OF", "LEFT", "", ""],
+        &rows,
+        "no budgets; write `budget:` into comm-node.yaml, or run `comm-node budget set <domain> --tokens-per-day <n>`",
+    );
+    for one in listed.iter().filter(|one| one.unpriced > 0) {
+        let n = one.unpriced;
+        out.line(format!(
+            "{} {}, {}: {n} response(s) of models without a known price are not in the dollars",
+            out.ink(Ink::Yellow, "note"),
+            one.domain,
+            one.what()
+        ));
+    }
+    if listed.iter().any(|one| one.line.band() == Band::All && !one.messages) {
+        out.line("used up: a person grants more with `comm-node budget grant <domain> <n> [--task <task>]`");
+    }
+    Ok(Outcome::Done)
+}
+
+fn row(one: &Listed) -> Vec<String> {
+    let (line, spent) = (&one.line, one.percent());
+    let granted = match line.granted {
+        0 => String::new(),
+        n => format!(" ({} granted)", line.unit.figure(n)),
+    };
+    vec![
+        one.domain.clone(),
+        one.what(),
+        line.unit.figure(line.spent),
+        line.unit.show(line.limit) + &granted,
+        line.unit.figure(line.left()),
+        bar(spent, WIDTH),
+        format!("{spent} %"),
+    ]
+}

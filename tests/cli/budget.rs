@@ -1,0 +1,492 @@
+//! Budgets as people and agents meet them: the commands, and what the hooks refuse and say. What is spent is put
+//! into the ledger by hand; that a real session's spending gets there is told by `tests/client/budget.rs`.
+
+#![cfg(unix)]
+#![expect(clippy::expect_used, reason = "a test that can't be set up has to stop")]
+
+use std::fs;
+use std::time::Duration;
+
+use comm_node_core::deadline::Deadline;
+use comm_node_core::ledger::{Keys, Record, Source, Spend, Usage};
+use comm_node_core::session::{Session, SessionId};
+use comm_node_core::store::today;
+use serde_json::{Value, json};
+
+use crate::mail::{Node, Said};
+
+const GUARD: &str = env!("CARGO_BIN_EXE_comm-node-pre-tool-use");
+const POST: &str = env!("CARGO_BIN_EXE_comm-node-post-tool-use");
+const START: &str = env!("CARGO_BIN_EXE_comm-node-session-start");
+
+/// A node whose `backend` has this budget, and which has `more` at its end.
+fn node(budget: &str, more: &str) -> Node {
+    let node = Node::new();
+    let yaml = format!(
+        "version: 1\nname: shop\ndomains:\n  backend: {{scope: [\"api/**\"], max_sessions: 2, budget: {budget}}}\n  \
+         frontend: {{scope: [\"web/**\"]}}\n  docs: {{scope: [\"docs/**\"]}}\n{more}"
+    );
+    fs::write(node.root.join("comm-node.yaml"), yaml).expect("writes");
+    for id in ["b", "b2", "f"] {
+        // Who has begun here is no visitor, and takes leases.
+        change(&node, id, |session| session.started = "2026-01-01T00:00:00.000Z".to_owned());
+    }
+    node
+}
+
+fn change(node: &Node, id: &str, how: impl FnOnce(&mut Session)) {
+    let store = node.store();
+    let id = SessionId::new(id).expect("an id");
+    let mut session = store.read_session(&id).expect("reads").expect("there");
+    how(&mut session);
+    store.write_session(&session).expect("writes");
+}
+
+/// Has `domain` spend `n` tokens, `micro` millionths of a dollar and messages of `talk` tokens on `task`.
+fn spend(node: &Node, domain: &str, task: &str, n: u64, micro: u64, talk: u64) {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static SERIAL: AtomicU64 = AtomicU64::new(0);
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    // What is read from the cache again is not in a budget of tokens.
+    let usage = Usage {
+        input_tokens: n / 2,
+        output_tokens: n - n / 2,
+        cache_read_tokens: 1_000_000,
+        ..Usage::default()
+    };
+    let spend = Spend { usage, pico_usd: micro * 1_000_000, sent_tokens: talk, ..Spend::default() };
+    let keys = Keys { domain: domain.into(), task: task.into(), day: today(), ..Keys::default() };
+    let source = Source::main(SessionId::new(&format!("spender-{serial}")).expect("an id"));
+    let mut record = Record::new();
+    record.book(serial, &keys, spend);
+    let store = node.store();
+    let books = store.ledger().open(Deadline::after(Duration::from_secs(5))).expect("opens");
+    books.put(&source, &Record::new(), record).expect("books");
+}
+
+fn guard(node: &Node, id: &str, tool: &str, input: &Value) -> String {
+    node.hook(
+        GUARD,
+        id,
+        None,
+        "PreToolUse",
+        &json!({"tool_name": tool, "tool_use_id": format!("t-{id}"), "tool_input": input}),
+    )
+}
+
+fn write(node: &Node, id: &str, path: &str) -> String {
+    guard(node, id, "Write", &json!({"file_path": node.root.join(path), "content": "x"}))
+}
+
+fn bash(node: &Node, id: &str, command: &str) -> String {
+    guard(node, id, "Bash", &json!({"command": command}))
+}
+
+/// What the client is told after a batch with one call.
+fn batch(node: &Node, id: &str, tool: &str, input: &Value) -> String {
+    let call = json!({"tool_calls": [{"tool_name": tool, "tool_use_id": "t", "tool_input": input}]});
+    node.hook(POST, id, None, "PostToolBatch", &call)
+}
+
+fn set_task(node: &Node, id: &str, task: &str) {
+    change(node, id, |session| session.task = Some(task.to_owned()));
+}
+
+fn listed(node: &Node) -> Value {
+    node.run("", &["budget", "--json"]).good().json()
+}
+
+#[test]
+fn nothing_is_refused_without_a_budget_or_below_it() {
+    let node = node("{tokens_per_day: 1000}", "");
+    for (id, path) in [("b", "api/a.rs"), ("f", "web/a.ts")] {
+        assert_eq!(write(&node, id, path), "", "{id}");
+    }
+    spend(&node, "backend", "", 999, 0, 0);
+    spend(&node, "frontend", "", 50_000, 0, 0);
+    assert!(node.batch("b").contains("nearly spent"));
+    assert_eq!(node.batch("f"), "");
+    for (id, path) in [("b", "api/a.rs"), ("f", "web/a.ts")] {
+        assert_eq!(write(&node, id, path), "", "{id}");
+    }
+    // Whoever has no budget leaves no trace of one.
+    let standing = fs::read_to_string(node.root.join(".comm-node/ledger/standing.json")).expect("reads");
+    assert!(!standing.contains("frontend"), "{standing}");
+}
+
+#[test]
+fn a_node_without_budgets_has_no_standing() {
+    let node = Node::new();
+    spend(&node, "backend", "", 50_000, 0, 0);
+    assert_eq!((write(&node, "b", "api/a.rs"), node.batch("b"), node.prompt("b")), Default::default());
+    assert!(!node.root.join(".comm-node/ledger/standing.json").exists());
+    node.run("", &["budget"]).good();
+}
+
+#[test]
+fn at_100_percent_new_work_is_refused_and_what_closes_it_is_not() {
+    let node = node("{tokens_per_day: 1000}", "");
+    fs::create_dir_all(node.root.join("api")).expect("makes");
+    fs::write(node.root.join("api/old.rs"), "x").expect("writes");
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    node.batch("b");
+    for said in [
+        write(&node, "b", "api/a.rs"),
+        write(&node, "b", "api/new.rs"),
+        // The other session of the domain shares the budget.
+        write(&node, "b2", "api/other.rs"),
+        bash(&node, "b", "echo x > api/b.rs"),
+        bash(&node, "b", "sed -i s/x/y/ api/old.rs"),
+        bash(&node, "b", "python3 build.py"),
+        bash(&node, "b", "rm -r api"),
+        bash(&node, "b", "ls; make"),
+    ] {
+        for piece in ["deny", "today's 1,000 tokens of domain backend", "hand-off", "budget grant backend"] {
+            assert!(said.contains(piece), "{piece}: {said}");
+        }
+    }
+    let outbox = node.root.join(".comm-node/outbox/note.md");
+    for said in [
+        guard(&node, "b", "Write", &json!({"file_path": outbox, "content": "x"})),
+        guard(&node, "b", "Write", &json!({"file_path": "/tmp/comm-node-scratch", "content": "x"})),
+        guard(&node, "b", "Read", &json!({"file_path": node.root.join("api/old.rs")})),
+        bash(&node, "b", "cat api/old.rs | grep x > /dev/null; git status; git log -1"),
+        bash(&node, "b", "comm-node send frontend 'over to you' --type handoff"),
+        bash(&node, "b", "comm-node handoff write bd-1 --status open --next tests"),
+        bash(&node, "b", "git add api/old.rs && git commit -m wip"),
+        write(&node, "f", "web/a.ts"),
+    ] {
+        assert!(!said.contains("deny"), "{said}");
+    }
+    // A refused write holds nothing.
+    let held = node.run("", &["locks", "--json"]).good().out;
+    assert!(!held.contains("api/new.rs") && !held.contains("api/other.rs"), "{held}");
+    let log = fs::read_to_string(node.root.join(".comm-node/log/events.jsonl")).expect("reads");
+    assert!(log.contains(r#""rule":"budget""#), "{log}");
+}
+
+#[test]
+fn who_may_not_write_a_path_is_told_that_first() {
+    let node = node("{tokens_per_day: 1000}", "");
+    assert_eq!(write(&node, "b2", "api/a.rs"), "");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    node.batch("b");
+    assert!(write(&node, "b", "web/a.ts").contains("belongs to domain frontend"));
+    let said = write(&node, "b", "api/a.rs");
+    assert!(said.contains("another agent holds it"), "{said}");
+    assert!(write(&node, "b", "api/b.rs").contains("the budget is used up"));
+}
+
+#[test]
+fn bands_are_told_once_to_each_session() {
+    let node = node("{tokens_per_day: 1000}", "");
+    assert_eq!((node.batch("b"), node.prompt("b")), Default::default());
+    spend(&node, "backend", "", 500, 0, 0);
+    assert_eq!(
+        node.batch("b"),
+        "comm-node: half of the budget is spent: 50 % or more of today's 1,000 tokens of domain backend."
+    );
+    assert_eq!((node.batch("b"), node.prompt("b"), node.batch("b")), Default::default());
+    // The other session hears of it at its next prompt.
+    assert!(node.prompt("b2").contains("50 % or more"));
+    assert_eq!((node.prompt("b2"), node.batch("b2")), Default::default());
+    spend(&node, "backend", "", 300, 0, 0);
+    assert!(node.batch("b").contains("80 % or more"));
+    spend(&node, "backend", "", 200, 0, 0);
+    assert!(node.prompt("b").contains("used up"));
+    assert_eq!((node.batch("b"), node.prompt("b")), Default::default());
+    // The brief says it as well, and is not followed by it once more.
+    let brief = node.told(START, "b2", "SessionStart", &json!({"source": "clear"}));
+    assert!(brief.contains("the budget is used up: today's 1,000 tokens"), "{brief}");
+    assert_eq!((node.prompt("b2"), node.batch("b2")), Default::default());
+}
+
+#[test]
+fn warn_only_notes() {
+    for (budget, more) in [
+        ("{tokens_per_day: 1000}", "policy: {on_exhausted: warn}\n"),
+        ("{tokens_per_day: 1000}, mode: warn", ""),
+    ] {
+        let node = node(budget, more);
+        spend(&node, "backend", "", 2_000, 0, 0);
+        let said = node.batch("b");
+        assert!(said.contains("used up"), "{said}");
+        for said in [write(&node, "b", "api/a.rs"), bash(&node, "b", "python3 x.py")] {
+            assert!(!said.contains("deny"), "{said}");
+        }
+    }
+    let node = node("{tokens_per_day: 1000}, mode: off", "");
+    spend(&node, "backend", "", 2_000, 0, 0);
+    assert_eq!((node.batch("b"), write(&node, "b", "api/a.rs")), Default::default());
+}
+
+#[test]
+fn stop_ends_the_run_after_a_hand_off_was_offered() {
+    let node = node("{tokens_per_day: 1000}", "policy: {on_exhausted: stop}\n");
+    let read = json!({"file_path": node.root.join("comm-node.yaml")});
+    let send = json!({"command": "comm-node send human --type handoff 'open: tests'"});
+    assert_eq!(batch(&node, "b", "Read", &read), "");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    let offered = batch(&node, "b", "Read", &read);
+    assert!(
+        offered.contains("This run ends with the next call") && !offered.contains("continue"),
+        "{offered}"
+    );
+    let outbox = json!({"file_path": node.root.join(".comm-node/outbox/x.md"), "content": "x"});
+    for (tool, input) in [("Bash", &send), ("Write", &outbox)] {
+        assert_eq!(batch(&node, "b", tool, input), "", "{tool}");
+    }
+    let stopped: Value = serde_json::from_str(&batch(&node, "b", "Read", &read)).expect("JSON");
+    assert_eq!(stopped["continue"], false, "{stopped}");
+    let reason = stopped["stopReason"].as_str().expect("a reason");
+    assert!(reason.contains("comm-node budget grant backend <n>"), "{reason}");
+    // A person who goes on has one more call to close the work with.
+    assert_eq!(node.prompt("b"), "");
+    assert!(batch(&node, "b", "Read", &read).contains("This run ends"));
+    assert!(batch(&node, "b", "Read", &read).contains("\"continue\":false"));
+    // Closing has an end too.
+    node.prompt("b");
+    batch(&node, "b", "Bash", &send);
+    let said: Vec<String> = (0..12).map(|_| batch(&node, "b", "Bash", &send)).collect();
+    assert!(said[..10].iter().all(String::is_empty) && said[10].contains("\"continue\":false"), "{said:?}");
+    assert!(write(&node, "b", "api/a.rs").contains("deny"));
+    node.run("", &["budget", "grant", "backend", "2000"]).good();
+    assert_eq!((batch(&node, "b", "Read", &read), write(&node, "b", "api/a.rs")), Default::default());
+}
+
+#[test]
+fn a_persons_grant_lets_it_go_on_and_an_agents_does_not() {
+    let node = node("{tokens_per_day: 1000, usd_per_day: 1}", "");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    node.batch("b");
+    assert!(write(&node, "b", "api/a.rs").contains("deny"));
+    for args in [
+        &["budget", "grant", "backend", "500"][..],
+        &["budget", "set", "backend", "--tokens-per-day", "5000"],
+    ] {
+        node.run("b", args).refused(&["is for a person", "session b"]);
+    }
+    assert!(write(&node, "b", "api/a.rs").contains("deny"));
+    let said = node.run("", &["budget", "grant", "backend", "500"]).good();
+    assert_eq!(said.out, "granted 500 tokens to domain backend\n");
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+    // Dollars are another budget.
+    spend(&node, "backend", "", 0, 1_000_000, 0);
+    node.batch("b");
+    assert!(write(&node, "b", "api/a.rs").contains("today's $1.00"));
+    let said = node.run("", &["budget", "grant", "backend", "500"]).good();
+    assert!(said.out.contains("still used up: today, $1.00 of $1.00"), "{}", said.out);
+    node.run("", &["budget", "grant", "backend", "0.5", "--usd"]).good();
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+    let all = listed(&node);
+    let of =
+        |unit: &str| all.as_array().and_then(|a| a.iter().find(|b| b["unit"] == unit).cloned()).expect(unit);
+    assert_eq!(
+        (&of("tokens")["limit"], &of("tokens")["granted"], &of("usd")["left"]),
+        (&json!(2000), &json!(1000), &json!(0.5))
+    );
+    let log = fs::read_to_string(node.root.join(".comm-node/log/events.jsonl")).expect("reads");
+    assert_eq!(log.matches("budget_granted").count(), 3, "{log}");
+}
+
+#[test]
+fn a_task_is_used_up_by_itself() {
+    let node = node("{tokens_per_task: 1000}", "");
+    set_task(&node, "b", "bd-1");
+    set_task(&node, "b2", "bd-2");
+    spend(&node, "backend", "bd-1", 1_500, 0, 0);
+    spend(&node, "backend", "bd-2", 10, 0, 0);
+    node.batch("b");
+    let said = write(&node, "b", "api/a.rs");
+    assert!(said.contains("the task's 1,000 tokens (task bd-1, domain backend)"), "{said}");
+    assert!(said.contains("budget grant backend <tokens> --task bd-1"), "{said}");
+    assert_eq!(write(&node, "b2", "api/b.rs"), "");
+    // Who leaves a task that is used up for another name is refused; a person may say so.
+    node.run("b", &["status", "--set", "busy", "--task", "bd-1b"]).refused(&["bd-1", "used up"]);
+    assert!(write(&node, "b", "api/a.rs").contains("deny"));
+    node.run("b2", &["status", "--set", "busy", "--task", "bd-3"]).good();
+    node.run("", &["budget", "grant", "backend", "500"]).refused(&["--task"]);
+    node.run("", &["budget", "grant", "backend", "501", "--task", "bd-1"]).good();
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+}
+
+#[test]
+fn all_domains_together_have_a_budget() {
+    let node = node("{tokens_per_day: 5000}", "budget: {tokens_per_day: 3000}\n");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "frontend", "", 2_000, 0, 0);
+    node.batch("f");
+    for (id, path) in [("b", "api/a.rs"), ("f", "web/a.ts")] {
+        let said = write(&node, id, path);
+        assert!(said.contains("today's 3,000 tokens of all domains together"), "{said}");
+        assert!(said.contains("budget grant '*' <tokens>") && !said.contains("budget request"), "{said}");
+    }
+    node.run("", &["budget", "grant", "*", "1"]).good();
+    assert_eq!((write(&node, "b", "api/a.rs"), write(&node, "f", "web/a.ts")), Default::default());
+}
+
+#[test]
+fn a_request_is_granted_refused_and_explained() {
+    let node = node("{tokens_per_day: 1000, cap: 600}", "");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    node.batch("b");
+    let ask = |id: &str, n: &str| node.run(id, &["budget", "request", n, "--reason", "two more tables"]);
+    ask("", "5").refused(&["inside a session"]);
+    ask("f", "5").refused(&["no budget in tokens"]);
+    ask("b", "601").refused(&["600 tokens in a day, of which 600 are left", "budget grant backend 601"]);
+    assert_eq!(ask("b", "400").good().out, "granted: 400 tokens more for domain backend.\n");
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+    // Nothing of it is used, and it asks again: its thrift is 0, which is not yet too little.
+    let said = node.run("b", &["budget", "explain", "--json"]).good().json();
+    assert_eq!(
+        (&said["efficiency"], &said["thrift"], &said["weakest"]),
+        (&json!(0.75), &json!(0.0), &json!("thrift"))
+    );
+    // A message that others have to ask about makes it too little.
+    let id = node.send("b", &["frontend", "It is done."]);
+    node.send("f", &["backend", "What is done?", "--reply-to", &id]);
+    ask("b", "100").refused(&[
+        "efficiency of domain backend is 0.25",
+        "0.70 is needed",
+        "clarity (0.00)",
+        "budget grant backend 100",
+    ]);
+    let said = node.run("", &["budget", "explain", "backend"]).good();
+    assert!(
+        said.out.contains("1 question(s) on 1 message(s)") && said.out.contains("weakest: clarity"),
+        "{}",
+        said.out
+    );
+    // What is used of the grant makes it thrifty again.
+    spend(&node, "backend", "", 400, 0, 0);
+    node.batch("b");
+    let said = node.run("b", &["budget", "explain", "--json"]).good().json();
+    assert_eq!((&said["thrift"], &said["used_tokens"]), (&json!(1.0), &json!(400)));
+}
+
+#[test]
+fn a_request_by_mail_gets_its_answer_by_mail() {
+    let node = node("{tokens_per_day: 1000, cap: 600}", "");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    node.batch("b");
+    let send = |n: &[&str]| {
+        let mut args = vec!["send", "human", "two more tables", "--type", "budget_request"];
+        args.extend(n);
+        node.run("b", &args)
+    };
+    send(&[]).refused(&["--token-budget"]);
+    send(&["--token-budget", "500"]).good();
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+    let told = node.batch("b");
+    assert!(told.contains("granted: 500 tokens more") && told.contains("from comm-node"), "{told}");
+    send(&["--token-budget", "500"]).good();
+    let told = node.batch("b");
+    assert!(
+        told.contains("refused: requests may add 600 tokens") && told.contains("budget grant backend 500"),
+        "{told}"
+    );
+    // What was granted is closed for the person, what was not waits.
+    assert_eq!(node.run("", &["inbox", "--json"]).good().json().as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn messages_about_a_task_have_a_budget() {
+    let node = node("{coordination_per_task: 100}", "");
+    set_task(&node, "b", "bd-1");
+    node.send("b", &["frontend", "one"]);
+    spend(&node, "backend", "bd-1", 0, 0, 100);
+    let send = |args: &[&str]| {
+        let mut all = vec!["send"];
+        all.extend(args);
+        node.run("b", &all)
+    };
+    send(&["frontend", "two"]).refused(&["messages about task bd-1", "100 tokens", "budget request"]);
+    send(&["frontend", "two", "--task", "bd-1"]).refused(&["bd-1"]);
+    send(&["frontend", "other", "--task", "bd-2"]).good();
+    send(&["frontend", "over to you", "--type", "handoff"]).good();
+    send(&["human", "what now?"]).good();
+    send(&["human", "more", "--type", "budget_request", "--token-budget", "50"]).good();
+    // It is no budget that writes are refused for.
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+    let all = listed(&node);
+    assert!(
+        all.as_array().is_some_and(|a| a.iter().any(|b| b["span"] == "messages" && b["percent"] == 100)),
+        "{all}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_the_file_and_what_helps() {
+    for (mode, denied) in [("enforce", true), ("warn", false)] {
+        for file in ["ledger/standing.json", "ledger/domains/backend.json", "ledger/budgets/backend.json"] {
+            let node = node(&format!("{{tokens_per_day: 1000}}, mode: {mode}"), "");
+            assert_eq!(write(&node, "b", "api/a.rs"), "");
+            let path = node.root.join(".comm-node").join(file);
+            fs::create_dir_all(path.parent().expect("has one")).expect("makes");
+            fs::write(&path, "{damaged").expect("writes");
+            node.batch("b");
+            let said = write(&node, "b", "api/a.rs");
+            assert_eq!(said.contains("\"deny\""), denied, "{mode} {file}: {said}");
+            assert!(said.contains(file) && said.contains("comm-node doctor --fix"), "{said}");
+            // Reading goes on, and the remedy helps.
+            assert_eq!(bash(&node, "b", "cat api/a.rs"), "");
+            node.run("", &["doctor", "--fix"]);
+            assert_eq!(write(&node, "b", "api/a.rs"), "", "{mode} {file}");
+        }
+    }
+}
+
+#[test]
+fn a_standing_that_is_gone_or_of_other_limits_is_made_anew() {
+    let node = node("{tokens_per_day: 1000}", "");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    // Nobody looked after it was spent; the guard does.
+    assert!(write(&node, "b", "api/a.rs").contains("deny"));
+    fs::remove_file(node.root.join(".comm-node/ledger/standing.json")).expect("removes");
+    assert!(write(&node, "b", "api/a.rs").contains("deny"));
+    let said = node.run("", &["budget", "set", "backend", "--tokens-per-day", "2k"]).good();
+    assert!(said.out.contains("budget: {tokens_per_day: 2000}"), "{}", said.out);
+    let yaml = fs::read_to_string(node.root.join("comm-node.yaml")).expect("reads");
+    assert!(yaml.contains("budget: {tokens_per_day: 2000}}"), "{yaml}");
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+}
+
+#[test]
+fn an_agent_cannot_write_what_grants_it_more() {
+    let node = node("{tokens_per_day: 1000}", "");
+    spend(&node, "backend", "", 1_000, 0, 0);
+    node.batch("b");
+    for command in [
+        "rm -rf .comm-node/ledger",
+        "rm .comm-node/ledger/standing.json",
+        "echo '{}' > .comm-node/ledger/budgets/backend.json",
+        "sed -i s/1000/9000/ comm-node.yaml",
+        "mv .comm-node/ledger /tmp/x",
+        "python3 -c \"import shutil; shutil.rmtree('.comm-node/ledger')\"",
+        "COMM_NODE_DOMAIN=frontend python3 x.py",
+    ] {
+        assert!(bash(&node, "b", command).contains("deny"), "{command}");
+    }
+    for path in
+        [".comm-node/ledger/budgets/backend.json", ".comm-node/ledger/standing.json", "comm-node.yaml"]
+    {
+        assert!(write(&node, "b", path).contains("deny"), "{path}");
+    }
+    // Another domain by its environment is none: the record says whom it works for.
+    let said: Said = node.run("b", &["budget", "request", "1", "--reason", "x", "--task", "a b"]);
+    said.refused(&["no task's name"]);
+}
+
+#[test]
+fn the_overview_has_bars_and_says_what_has_no_price() {
+    let node = node("{tokens_per_day: 2000, usd: 10}", "");
+    spend(&node, "backend", "", 1_000, 2_500_000, 0);
+    let said = node.run("", &["budget"]).good().out;
+    for piece in ["▓▓▓▓▓░░░░░  50 %", "1,000  2,000 tokens  1,000", "$2.50  $10.00", "$7.50", "in all"]
+    {
+        assert!(said.contains(piece), "{piece}: {said}");
+    }
+    node.run("", &["budget", "--domain", "backnd"]).refused(&["did you mean `backend`?"]);
+    assert_eq!(listed(&node).as_array().map(Vec::len), Some(2));
+}
