@@ -8,6 +8,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that can't be set up has to stop")]
 #![allow(dead_code, reason = "the harness offers more than the tests of one day use")]
 
+mod budget;
 mod driver;
 mod hook;
 mod installed;
