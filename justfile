@@ -30,10 +30,23 @@ golden:
     UPDATE_GOLDEN=1 cargo test --workspace --locked --test cli
     git diff --stat
 
-# The hook programs' latency, each run paired with /bin/true
-bench:
+# The hook programs' latency, each run paired with /bin/true; writes the tables in docs/PERFORMANCE.md. `just bench WORD` only prints the cases with that word
+bench *args="--write": programs
+    cargo bench --locked --bench latency -- {{args}}
+
+# What the hooks cost in instructions, system calls, opened files and memory, held against tests/cost/*.txt
+cost: programs
+    cargo test --locked --test cost -- --nocapture
+
+# The same, written down anew; read the difference before you commit it
+cost-golden: programs
+    UPDATE_GOLDEN=1 cargo test --locked --test cost -- --nocapture
+    git diff --stat
+
+# The programs as they are released
+programs:
     cargo build --release --locked --no-default-features --bins --target {{arch()}}-unknown-linux-musl
-    cargo bench --locked --bench latency
+    cargo build --release --locked --bin comm-node --target {{arch()}}-unknown-linux-musl
 
 # Build and install into your own Claude Code
 install *args:

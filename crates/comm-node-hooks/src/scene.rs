@@ -152,11 +152,23 @@ impl Scene {
     /// # Errors
     /// When its rules can't be read.
     pub fn load(layout: Layout, deadline: Deadline) -> Result<Self> {
+        Self::load_read(layout, None, deadline)
+    }
+
+    /// [`Scene::load`], where the text of the compiled rules may have been read already.
+    ///
+    /// # Errors
+    /// As [`Scene::load`].
+    pub fn load_read(layout: Layout, text: Option<String>, deadline: Deadline) -> Result<Self> {
         let store = Store::new(layout.state());
         let source = source_id(&layout);
         // A node that was moved is judged by where it is now.
         let here = |r: &Registry<'_>| r.trees.first().is_some_and(|top| Path::new(&**top) == layout.root);
-        let fresh = read(&store).ok().flatten().filter(|r| Some(r.source) == source && here(r));
+        let read_before = match text {
+            Some(text) => parse(&store, text).map(Some),
+            None => read(&store),
+        };
+        let fresh = read_before.ok().flatten().filter(|r| Some(r.source) == source && here(r));
         let registry = match fresh {
             Some(registry) => registry,
             None => {
@@ -197,8 +209,11 @@ impl Scene {
 
 /// The compiled rules, `None` where there are none yet.
 fn read(store: &Store) -> Result<Option<Registry<'static>>> {
-    let Some(text) = store.read_registry()? else { return Ok(None) };
-    Registry::parse(text.leak()).map(Some).map_err(|why| Error::Damaged { path: store.registry_path(), why })
+    store.read_registry()?.map(|text| parse(store, text)).transpose()
+}
+
+fn parse(store: &Store, text: String) -> Result<Registry<'static>> {
+    Registry::parse(text.leak()).map_err(|why| Error::Damaged { path: store.registry_path(), why })
 }
 
 /// Which state of `comm-node.yaml` is there, `None` if there is none.

@@ -21,7 +21,7 @@ mod overlap;
 #[cfg(test)]
 mod tests;
 
-pub use overlap::{overlap, overlap_excluding};
+pub use overlap::{overlap, overlap_excluding, overlaps};
 
 /// The longest glob that [`check`] accepts, in bytes; it bounds what [`overlap`] can cost.
 pub const MAX_LEN: usize = 512;

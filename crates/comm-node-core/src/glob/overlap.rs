@@ -33,6 +33,36 @@ pub fn overlap(a: &str, b: &str) -> Option<String> {
     overlap_excluding(a, b, &[])
 }
 
+/// Whether some key is matched by both globs: [`overlap`] without the key, at a fraction of its cost for
+/// everyday globs.
+#[must_use]
+pub fn overlaps(a: &str, b: &str) -> bool {
+    !prefixes_differ(a, b) && (meet_below(a, b) || meet_below(b, a) || overlap(a, b).is_some())
+}
+
+/// True if `b` is everything below a directory, and the key that one thinks of first is below it and matched by
+/// `a`: `dir/x`, `dir/**`, `**/x`. False says nothing.
+fn meet_below(a: &str, b: &str) -> bool {
+    let Some(dir) = b.strip_suffix("/**").filter(|dir| is_literal(dir)) else { return false };
+    let mut key = String::with_capacity(dir.len() + a.len() + 2);
+    let rest = match a.strip_prefix("**/") {
+        Some(rest) => {
+            key.push_str(dir);
+            key.push('/');
+            rest
+        }
+        None => a,
+    };
+    match rest.strip_suffix("**") {
+        Some(before) => {
+            key.push_str(before);
+            key.push('a');
+        }
+        None => key.push_str(rest),
+    }
+    is_key(&key) && matches(a, &key) && matches(b, &key)
+}
+
 /// A key that both globs match and none of `excludes` does.
 ///
 /// Exact unless the excludes are so intertwined that the search meets more than 65,536 states; a

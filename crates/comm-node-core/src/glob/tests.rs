@@ -115,6 +115,8 @@ fn overlaps() {
     ] {
         assert_eq!(overlap(a, b).as_deref(), want, "{a} and {b}");
         assert_eq!(overlap(b, a).is_some(), want.is_some(), "{b} and {a}");
+        assert_eq!(super::overlaps(a, b), want.is_some(), "{a} and {b}");
+        assert_eq!(super::overlaps(b, a), want.is_some(), "{b} and {a}");
     }
 }
 
@@ -226,6 +228,7 @@ proptest! {
         let common = keys().iter().find(|k| matches(&a, k) && matches(&b, k));
         let found = overlap(&a, &b);
         prop_assert_eq!(found.is_some(), overlap(&b, &a).is_some());
+        prop_assert_eq!(found.is_some(), super::overlaps(&a, &b));
         match (found, common) {
             (Some(key), _) => prop_assert!(
                 is_key(&key) && matches(&a, &key) && matches(&b, &key), "{} for {} and {}", key, a, b),

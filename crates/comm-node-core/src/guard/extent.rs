@@ -26,7 +26,7 @@ pub fn takes_whole(
     let Binding::Domain(domain) = binding else { return false };
     let all = below(key);
     let whole = |patterns: &[Pattern<'_>]| patterns.iter().any(|p| is_above(p.glob(), key));
-    let none = |patterns: &[Pattern<'_>]| patterns.iter().all(|p| glob::overlap(p.glob(), &all).is_none());
+    let none = |patterns: &[Pattern<'_>]| !patterns.iter().any(|p| glob::overlaps(p.glob(), &all));
     domain.tree == tree
         && whole(&domain.scope)
         && none(&domain.exclude)
@@ -39,7 +39,7 @@ pub fn takes_whole(
 pub fn takes_some(binding: Binding<'_>, tree: usize, key: &str) -> bool {
     let Binding::Domain(domain) = binding else { return false };
     let all = below(key);
-    domain.tree == tree && domain.scope.iter().any(|p| glob::overlap(p.glob(), &all).is_some())
+    domain.tree == tree && domain.scope.iter().any(|p| glob::overlaps(p.glob(), &all))
 }
 
 /// True if `pattern` is `**`, or `dir/**` for a `dir` that is `key` or above it.

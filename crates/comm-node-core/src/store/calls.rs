@@ -2,13 +2,17 @@
 //!
 //! A record lives as long as its command. When it was written says when the command began, by the
 //! file system's own clock, which is also the clock that the command's writes are dated by.
+//!
+//! A first record is written where it stays, without a second name: nobody asks for it before the hook
+//! that writes it has answered, and one whose writer died ends in the middle, which says that its command
+//! was never let through. Every later one is renamed into its place.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_RECORD, Store, file, hidden, write_json};
+use super::{Durability, MAX_RECORD, Store, file, hidden, json_text};
 use crate::node::registry::SourceId;
 use crate::session::SessionId;
 use crate::{Error, Result};
@@ -85,8 +89,15 @@ impl Store {
     /// When the record can't be written.
     pub fn write_call(&self, id: &str, record: &CallRecord) -> Result<bool> {
         let Some(path) = self.call_path(id, RUNS) else { return Ok(false) };
+        let text = json_text(record)?;
+        // A link in place of a directory would lead it elsewhere.
+        let plain = |dir: &Path| dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        let calls = self.dir.join("calls");
+        if plain(&self.dir) && plain(&calls) && file::create(&path, text.as_bytes())? {
+            return Ok(true);
+        }
         self.prepare_sub("calls")?;
-        write_json(&path, record).map(|()| true)
+        file::replace(&path, text.as_bytes(), Durability::Rebuildable).map(|()| true)
     }
 
     /// Whether a tool call is on record: one look, for the many that are not.
@@ -156,8 +167,13 @@ const RUNS: &str = ".json";
 /// And while what it did is looked at.
 const ENDED: &str = ".ended.json";
 
+/// How a record ends that was written to its end.
+const END: &str = "\n}\n";
+
 fn read(path: &Path) -> Result<Option<CallRecord>> {
-    let Some(text) = file::read(path, MAX_RECORD)? else { return Ok(None) };
+    let Some(text) = file::read(path, MAX_RECORD)?.filter(|text| text.ends_with(END)) else {
+        return Ok(None);
+    };
     let mut record: CallRecord = serde_json::from_str(&text)
         .map_err(|e| Error::Damaged { path: path.to_path_buf(), why: e.to_string() })?;
     if record.began_ns == 0 {
@@ -207,6 +223,48 @@ mod tests {
         store.remove_call("toolu_1").expect("removes");
         store.remove_call("toolu_1").expect("is gone");
         assert!(store.calls().is_empty());
+    }
+
+    /// A hook that dies while it writes has let nothing through, wherever it stopped.
+    #[test]
+    fn a_record_that_was_not_written_to_its_end_is_none() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::new(dir.path().join("state"));
+        store.write_call("toolu_1", &record()).expect("writes");
+        let path = store.dir().join("calls/toolu_1.json");
+        let whole = std::fs::read_to_string(&path).expect("reads");
+        for end in 0..whole.len() {
+            std::fs::write(&path, &whole[..end]).expect("writes");
+            assert_eq!(store.read_call("toolu_1").expect("reads"), None, "{end} bytes");
+            assert!(store.calls().is_empty(), "{end} bytes");
+        }
+        // The next one with this id takes its place.
+        assert!(store.write_call("toolu_1", &record()).expect("writes"));
+        assert!(store.read_call("toolu_1").expect("reads").is_some());
+        std::fs::write(&path, "{\n \"version\": \"?\"\n}\n").expect("writes");
+        assert!(store.read_call("toolu_1").is_err(), "what is whole and no record is damaged");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_put_on_record_through_a_link() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let elsewhere = dir.path().join("elsewhere");
+        std::fs::create_dir_all(elsewhere.join("calls")).expect("dirs");
+        std::os::unix::fs::symlink(&elsewhere, dir.path().join("linked")).expect("links");
+        let store = Store::new(dir.path().join("linked"));
+        assert!(store.write_call("toolu_1", &record()).is_err());
+        let store = Store::new(dir.path().join("state"));
+        store.prepare().expect("makes it");
+        std::os::unix::fs::symlink(elsewhere.join("calls"), store.dir().join("calls")).expect("links");
+        assert!(store.write_call("toolu_1", &record()).is_err());
+        std::fs::remove_file(store.dir().join("calls")).expect("removes");
+        std::fs::create_dir(store.dir().join("calls")).expect("dir");
+        std::os::unix::fs::symlink(elsewhere.join("x"), store.dir().join("calls/toolu_1.json"))
+            .expect("links");
+        assert!(store.write_call("toolu_1", &record()).expect("replaces it"));
+        assert_eq!(std::fs::read_dir(elsewhere.join("calls")).expect("lists").count(), 0);
+        assert!(!elsewhere.join("x").exists());
     }
 
     #[test]

@@ -131,6 +131,31 @@ pub enum Durability {
     Flushed,
 }
 
+/// Makes the file at `path` with `bytes` in it, unless something stands there or its directory is missing;
+/// true if it was made. Readers may see a part of it until this returns.
+///
+/// # Errors
+/// [`Error::Io`]; there is no file then.
+pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let mut how = OpenOptions::new();
+    how.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
+    let mut file = match how.open(path) {
+        Ok(file) => file,
+        Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => return Ok(false),
+        Err(e) => return Err(Error::io("create", path)(e)),
+    };
+    match file.write_all(bytes) {
+        Ok(()) => Ok(true),
+        Err(e) => {
+            // A part of it has no meaning; the first error is the one to report.
+            let _ = std::fs::remove_file(path);
+            Err(Error::io("write", path)(e))
+        }
+    }
+}
+
 /// Puts `bytes` in the place of `path`: readers see the old file or the new one, never a part.
 ///
 /// # Errors

@@ -378,8 +378,12 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
 }
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    file::replace(path, json_text(value)?.as_bytes(), Durability::Rebuildable)
+}
+
+fn json_text<T: Serialize>(value: &T) -> Result<String> {
     let mut text = serde_json::to_string_pretty(value)
         .map_err(|e| Error::Invalid { what: "the record", why: e.to_string() })?;
     text.push('\n');
-    file::replace(path, text.as_bytes(), Durability::Rebuildable)
+    Ok(text)
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Decision, Outcome, Reason};
 use comm_node_core::node::Place;
-use comm_node_core::node::registry::{Layout, Mode};
+use comm_node_core::node::registry::Mode;
 use comm_node_core::path::{self, Resolved};
 use comm_node_core::store::{CallRecord, Store};
 use comm_node_core::text::Text;
@@ -47,9 +47,11 @@ pub(crate) fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) ->
     let Some(command) = input.command else { return Ok(Answer::Silent) };
     // Mostly there are no rows of the node's own, and then its rules need not be read for a command that
     // only reads. Whatever is wrong with the node is told when it is a matter of its rules.
-    let layout = Scene::place_of_session(call, around).ok().flatten();
-    let home = match layout.filter(has_rows) {
-        Some(layout) => Some(Scene::load(layout, deadline)?),
+    let place = Scene::place_of_session(call, around);
+    let layout = place.as_ref().ok().and_then(Option::as_ref);
+    let mut text = layout.and_then(|layout| Store::new(layout.state()).read_registry().ok().flatten());
+    let home = match layout.filter(|_| text.as_deref().is_some_and(has_rows)) {
+        Some(layout) => Some(Scene::load_read(layout.clone(), text.take(), deadline)?),
         None => None,
     };
     let rows = home.iter().flat_map(|scene| &scene.registry.shell).map(|row| row.as_str()).collect();
@@ -66,15 +68,14 @@ pub(crate) fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) ->
     let background = input.run_in_background || call.tool_name == "Monitor";
     let home = match home {
         Some(home) => Some(home),
-        None => Scene::of_session(call, around, deadline)?,
+        None => place?.map(|layout| Scene::load_read(layout, text, deadline)).transpose()?,
     };
     judge(home, &set, background, call, around, deadline)
 }
 
 /// True if the node's compiled rules may hold rows for programs of its own.
-fn has_rows(layout: &Layout) -> bool {
-    let text = Store::new(layout.state()).read_registry();
-    text.is_ok_and(|text| text.is_some_and(|text| text.contains("\"shell\":")))
+fn has_rows(rules: &str) -> bool {
+    rules.contains("\"shell\":")
 }
 
 /// What surrounds the command. Only what the client's shell is known to share with a hook.

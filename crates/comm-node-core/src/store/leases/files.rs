@@ -53,7 +53,7 @@ impl Files {
                     (false, What::Key(key)) => path == key,
                     (true, What::Key(key)) => glob::matches(path, key),
                     (false, What::Glob(glob)) => glob::matches(glob, path),
-                    (true, What::Glob(glob)) => glob::overlap(glob, path).is_some(),
+                    (true, What::Glob(glob)) => glob::overlaps(glob, path),
                 })
             };
             out.append(&mut file.journal.leases(|path, _| meets(path))?);

@@ -1,0 +1,128 @@
+//! What a hook costs that does not depend on the machine's mood: instructions (callgrind), system calls and
+//! opened files (strace), peak memory (GNU time). Held against `expected.txt`.
+//!
+//! Looks at the release programs, which `.ci/run` builds; `COMM_NODE_BENCH_BIN` names their directory. What
+//! can't be looked at says `SKIPPED: …`. `UPDATE_GOLDEN=1` writes what is expected anew.
+
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that can't go on has to stop, and says what it could not look at"
+)]
+
+#[path = "../../benches/latency/case.rs"]
+#[expect(dead_code, reason = "the benchmark needs more of it")]
+mod case;
+mod expected;
+#[path = "../../benches/latency/scene.rs"]
+#[expect(dead_code, reason = "the benchmark needs more of it")]
+mod scene;
+mod tools;
+
+use std::path::{Path, PathBuf};
+
+use case::{Case, DENY, SHELL, edit, hooks, shell};
+use expected::Expected;
+
+/// The most memory that a hook may ever have, in KiB.
+const MEMORY: u64 = 3 << 10;
+
+/// The cases, each by a name of its own. `top` is a directory for their nodes.
+fn cases(top: &Path) -> Vec<Case> {
+    let none = top.join("none");
+    std::fs::create_dir_all(&none).unwrap();
+    let five = scene::node(&top.join("five"), 5);
+    let hundred = scene::node(&top.join("hundred"), 100);
+    let mut all = Vec::new();
+    let mut add = |node: &str, cases: Vec<Case>| {
+        all.extend(cases.into_iter().map(|case| Case { name: format!("{}, {node}", case.name), ..case }));
+    };
+    add("no node", hooks(&none, false));
+    add("5 domains", hooks(&five, true));
+    scene::bind(&five);
+    add("5 domains", vec![edit("PreToolUse, Write, denied", &five, "d3/src/a/b.rs").says(DENY)]);
+    let own = "d0/src/a/b.rs";
+    add(
+        "100 domains",
+        vec![
+            edit("PreToolUse, Write", &hundred, own),
+            edit("PreToolUse, Write, denied", &hundred, "d97/src/a/b.rs").says(DENY),
+        ],
+    );
+    let everyday =
+        SHELL.iter().skip(1).map(|(name, text)| shell(&format!("PreToolUse, {name}"), &five, text));
+    add("5 domains", everyday.collect());
+    all
+}
+
+/// A directory whose name always has the same length: each letter of a path costs some instructions.
+fn top() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::Builder::new().prefix("cost-").tempdir_in("/tmp").unwrap();
+    let path = dir.path().canonicalize().unwrap();
+    (dir, path)
+}
+
+/// The directory of the release programs, if they are built.
+fn programs() -> Option<PathBuf> {
+    let named = std::env::var_os("COMM_NODE_BENCH_BIN").map(PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
+    let dir = named.unwrap_or_else(|| target.join("x86_64-unknown-linux-musl/release"));
+    dir.join(case::GUARD).is_file().then_some(dir)
+}
+
+/// What is needed for a look, or why it can't be had.
+fn looking(tool: &str) -> Option<PathBuf> {
+    let Some(bin) = programs() else {
+        println!("SKIPPED: the release programs for x86_64-unknown-linux-musl are not built");
+        return None;
+    };
+    if !tools::has(tool) {
+        println!("SKIPPED: {tool} is not installed");
+        return None;
+    }
+    Some(bin)
+}
+
+#[test]
+fn instructions_are_what_they_were() {
+    let Some(bin) = looking("valgrind").filter(|_| looking("strace").is_some()) else { return };
+    let mut expected = Expected::read("instructions.txt");
+    if let Some(why) = expected.is_of_another_compiler() {
+        println!("SKIPPED: {why}");
+        return;
+    }
+    let (_dir, top) = top();
+    let mut wrong = Vec::new();
+    for case in cases(&top) {
+        let count = tools::instructions(&bin, &case);
+        wrong.extend(expected.compare_count(&case.name, count));
+    }
+    expected.finish(&wrong);
+}
+
+#[test]
+fn no_file_is_opened_and_no_call_made_that_is_not_needed() {
+    let Some(bin) = looking("strace") else { return };
+    let mut expected = Expected::read("calls.txt");
+    let (_dir, top) = top();
+    let mut wrong = Vec::new();
+    for case in cases(&top) {
+        // The first run makes what is made once.
+        tools::traced(&bin, &case, 1);
+        let trace = tools::traced(&bin, &case, 2);
+        wrong.extend(expected.compare(&case.name, &trace.summary(&top)));
+    }
+    expected.finish(&wrong);
+}
+
+#[test]
+fn memory_stays_small() {
+    let Some(bin) = looking("time") else { return };
+    let (_dir, top) = top();
+    for case in cases(&top) {
+        let kib = tools::peak_memory(&bin, &case);
+        assert!(kib > 0 && kib <= MEMORY, "{}: {kib} KiB", case.name);
+    }
+}
