@@ -31,7 +31,7 @@ pub(crate) struct Node {
     _temp: tempfile::TempDir,
     pub(crate) root: PathBuf,
     /// Stand for the sessions' clients.
-    clients: Vec<(&'static str, Child)>,
+    pub(crate) clients: Vec<(&'static str, Child)>,
 }
 
 impl Drop for Node {

@@ -1,6 +1,7 @@
 //! What sessions do, as they say it and as it is seen: `comm-node status`.
 
 #![cfg(unix)]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that can't be set up has to stop")]
 
 use serde_json::{Value, json};
 
@@ -83,4 +84,142 @@ fn who_may_say_it_and_how() {
     node.run("", &["status", "--set", "blocked", "--session", "f"]).good();
     assert_eq!(record(&node, "f")["activity"], "blocked");
     assert!(node.run("u", &["status", "--set", "busy"]).good().out.contains("bound to no domain"));
+}
+
+/// Makes `file` of the state directory `ms` older.
+fn age(node: &Node, file: &str, ms: u64) {
+    let path = node.root.join(".comm-node").join(file);
+    let file = std::fs::OpenOptions::new().write(true).open(path).expect("opens");
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_millis(ms)).expect("dates");
+}
+
+fn domain(node: &Node, name: &str) -> Value {
+    let status = node.run("", &["status", "--json"]).good().json();
+    let found = status["domains"].as_array().and_then(|all| all.iter().find(|d| d["name"] == name).cloned());
+    found.unwrap_or_else(|| panic!("no {name}: {status}"))
+}
+
+#[test]
+fn the_node_at_a_glance() {
+    let node = Node::new();
+    node.told(PROMPT, "f", "UserPromptSubmit", &json!({}));
+    node.run(
+        "b",
+        &["status", "--set", "blocked", "--task", "bd-1", "--progress", "40", "--note", "no \u{1b}[2JAPI"],
+    )
+    .good();
+    node.send("f", &["backend", "Which port?", "--blocks"]);
+    node.send("f", &["human", "Which licence?"]);
+    node.run("b", &["lock", "api/x.rs"]).good();
+    let backend = domain(&node, "backend");
+    for (key, value) in [
+        ("state", json!("blocked")),
+        ("task", json!("bd-1")),
+        ("progress", json!(40)),
+        ("sessions", json!(["b", "b2"])),
+        ("mail", json!({"waiting": 1, "urgent": 1, "open": 0})),
+        ("leases", json!(1)),
+    ] {
+        assert_eq!(backend[key], value, "{key}: {backend}");
+    }
+    let agent = &backend["agents"][0];
+    assert_eq!(
+        (&agent["session"], &agent["client"], &agent["leases"]),
+        (&json!("b"), &json!("live"), &json!(1))
+    );
+    assert_eq!(backend["agents"][1]["state"], "idle");
+    let frontend = domain(&node, "frontend");
+    assert_eq!(
+        (&frontend["state"], &frontend["agents"][0]["turn_since"].is_string()),
+        (&json!("busy"), &true)
+    );
+    assert_eq!(
+        (domain(&node, "docs")["state"].as_str(), &domain(&node, "docs")["task"]),
+        (Some("none"), &Value::Null)
+    );
+    let said = node.run("", &["status"]).good().out;
+    for piece in [
+        "backend",
+        "bd-1",
+        "40 %",
+        "1 (1 urgent)",
+        "BLOCKED session b of backend: no \\u{1b}[2JAPI",
+        "1 message(s) for you",
+    ] {
+        assert!(said.contains(piece), "it lacks {piece:?}: {said}");
+    }
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+    // A blocked agent wants a person, and the exit code says so.
+    assert_eq!(node.run("", &["status", "--check"]).code, 1);
+    node.run("b", &["status", "--set", "busy"]).good();
+    assert_eq!(node.run("", &["status", "--check"]).code, 0);
+}
+
+#[test]
+fn a_lost_agent_is_reported_once_and_what_it_held_is_free() {
+    let mut node = Node::new();
+    node.run("b", &["lock", "api/**"]).good();
+    node.told(PROMPT, "b", "UserPromptSubmit", &json!({}));
+    node.run("b2", &["lock", "api/x.rs"]).refused(&["api/**"]);
+    assert_eq!(domain(&node, "backend")["agents"][0]["state"], "busy");
+    assert!(node.inbox("").is_empty());
+    let (_, client) = node.clients.iter_mut().find(|(id, _)| *id == "b").expect("b has one");
+    client.kill().expect("kills");
+    client.wait().expect("is gone");
+    // Another agent's next hook notices, if none looked a moment ago.
+    node.told(PROMPT, "f", "UserPromptSubmit", &json!({}));
+    assert!(!node.root.join(".comm-node/mail/human").exists());
+    age(&node, "lookout", 21_000);
+    node.told(PROMPT, "f", "UserPromptSubmit", &json!({}));
+    let mailbox = node.root.join(".comm-node/mail/human/new");
+    let told = std::fs::read_dir(&mailbox).map_or(0, Iterator::count);
+    assert_eq!(told, 1, "the hook told the person");
+    for _ in 0..3 {
+        node.told(PROMPT, "f", "UserPromptSubmit", &json!({}));
+        let agent = &domain(&node, "backend")["agents"][0];
+        assert_eq!((&agent["state"], &agent["client"]), (&json!("lost"), &json!("gone")), "{agent}");
+        assert!(agent["reported"].is_string());
+    }
+    let inbox = node.inbox("");
+    assert_eq!(inbox.len(), 1, "{inbox:?}");
+    let body = inbox[0]["body"].as_str().unwrap_or_default();
+    assert_eq!((&inbox[0]["from"], &inbox[0]["priority"]), (&json!("comm-node"), &json!("high")));
+    assert!(
+        body.contains("session b of backend is lost: its client is gone")
+            && body.contains("(a lease) no longer counts"),
+        "{body}"
+    );
+    assert!(node.run("", &["status"]).good().out.contains("LOST session b of backend"));
+    assert_eq!(node.run("", &["status", "--check"]).code, 1);
+    assert_eq!(domain(&node, "backend")["leases"], 0);
+    node.run("b2", &["lock", "api/x.rs"]).good();
+    let lost: Vec<Value> = node.events().into_iter().filter(|e| e["event"] == "lost").collect();
+    assert_eq!((lost.len(), &lost[0]["session"], &lost[0]["domain"]), (1, &json!("b"), &json!("backend")));
+}
+
+#[test]
+fn a_silent_turn_is_reported_once_and_keeps_its_leases() {
+    let node = Node::new();
+    node.run("b", &["lock", "api/**"]).good();
+    node.told(PROMPT, "b", "UserPromptSubmit", &json!({}));
+    age(&node, "sessions/b.json", 119_000);
+    assert_eq!(domain(&node, "backend")["agents"][0]["state"], "busy");
+    assert!(node.inbox("").is_empty());
+    age(&node, "sessions/b.json", 121_000);
+    for _ in 0..2 {
+        assert_eq!(domain(&node, "backend")["agents"][0]["state"], "silent");
+    }
+    let inbox = node.inbox("");
+    assert_eq!(inbox.len(), 1, "{inbox:?}");
+    assert!(
+        inbox[0]["body"].as_str().is_some_and(|b| b.contains("It lives, so it keeps a lease.")),
+        "{inbox:?}"
+    );
+    node.run("b2", &["lock", "api/x.rs"]).refused(&["api/**"]);
+    // It goes on.
+    node.batch("b");
+    assert_eq!(domain(&node, "backend")["agents"][0]["state"], "busy");
+    // A session that nobody asks anything is silent for as long as it likes.
+    age(&node, "sessions/f.json", 99_000_000);
+    assert_eq!(domain(&node, "frontend")["agents"][0]["state"], "idle");
 }

@@ -27,3 +27,4 @@ mod leases;
 mod mail;
 mod meter;
 mod shell;
+mod status;

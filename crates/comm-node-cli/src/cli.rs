@@ -47,6 +47,10 @@ pub enum Command {
     Sessions(commands::sessions::Args),
     /// Show the node: domains, sessions, faults
     Status(commands::status::Args),
+    /// Print the status line of a session
+    Statusline(commands::statusline::Args),
+    /// Show what happened in the node, and go on showing it
+    Log(commands::log::Args),
     /// Explain what the guard would say to a write
     Why(commands::why::Args),
     /// Say what a shell command would write, and what the guard would say to it
@@ -117,6 +121,8 @@ impl Command {
             Self::Leave(args) => commands::leave::run(&args, env, out),
             Self::Sessions(args) => commands::sessions::run(&args, env, out),
             Self::Status(args) => commands::status::run(&args, env, out),
+            Self::Statusline(args) => commands::statusline::run(&args, env, out),
+            Self::Log(args) => commands::log::run(&args, env, out),
             Self::Why(args) => commands::why::run(&args, env, out),
             Self::Explain(args) => commands::explain::run(&args, env, out),
             Self::Lock(args) => commands::lock::run(&args, env, out),

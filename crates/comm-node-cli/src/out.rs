@@ -51,10 +51,23 @@ impl Out {
         let _ = writeln!(std::io::stdout().lock(), "{}", self.for_reader(text.as_ref()));
     }
 
+    /// Prints one line of result; false once nobody reads any more.
+    #[must_use]
+    pub fn try_line(&self, text: impl AsRef<str>) -> bool {
+        writeln!(std::io::stdout().lock(), "{}", self.for_reader(text.as_ref())).is_ok()
+    }
+
     /// Prints `text` as it is, without a line break.
     pub fn raw(&self, text: impl AsRef<[u8]>) {
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(text.as_ref()).and_then(|()| stdout.flush());
+    }
+
+    /// Clears the terminal, if stdout is one, for what is shown again and again.
+    pub fn clear(&self) {
+        if std::io::stdout().is_terminal() {
+            self.raw("\u{1b}[H\u{1b}[2J");
+        }
     }
 
     /// Prints one line of remark.
@@ -116,7 +129,7 @@ impl Out {
 }
 
 /// `json` with hidden characters, which can only stand in its strings, as `\u` escapes.
-fn escaped(json: &str) -> String {
+pub(crate) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut units = [0; 2];
     for c in json.chars() {

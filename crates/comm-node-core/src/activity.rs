@@ -4,8 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
 use crate::process::Liveness;
 use crate::session::{SILENT_MS, Session};
+use crate::text::one_line;
 
 /// What an agent says of itself.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -95,15 +97,55 @@ pub fn state(session: &Session, signs: &Signs, now_ms: u64) -> State {
 /// turn that fell silent.
 #[must_use]
 pub fn is_news(session: &Session, state: State, signs: &Signs) -> bool {
-    match (state, session.reported_ms, signs.turn_ms) {
+    match (state, session.reported, signs.turn_ms) {
         // That nobody asked it anything for long is no news where its process can't be looked at.
         (State::Lost, _, None) if signs.liveness == Liveness::Unknown => false,
-        (State::Lost, None, _) => true,
-        // It was silent first, and its client ended later.
-        (State::Lost, Some(at), _) => at < signs.heard_ms,
-        (State::Silent, at, Some(began)) => at.is_none_or(|at| at < began),
+        (State::Lost, None | Some((_, false)), _) => true,
+        // Told, and heard of again since: it was resumed.
+        (State::Lost, Some((at, true)), _) => at < signs.heard_ms,
+        (State::Silent, told, Some(began)) => told.is_none_or(|(at, _)| at < began),
         _ => false,
     }
+}
+
+/// What a person is told of `session`, which holds so many leases.
+#[must_use]
+pub fn report(session: &Session, state: State, signs: &Signs, held: usize, now_ms: u64) -> String {
+    let quiet = clock::span(now_ms.saturating_sub(signs.heard_ms));
+    let (id, domain) = (session.session_id.short(), session.domain.as_deref().unwrap_or("no domain"));
+    let mut text = ["session ", id, " of ", &one_line(domain, 60)].concat();
+    let leases = match held {
+        0 => String::new(),
+        1 => "a lease".to_owned(),
+        n => [&n.to_string(), " leases"].concat(),
+    };
+    if state == State::Silent {
+        text.push_str(&[" was not heard of for ", &quiet, " in the middle of a turn"].concat());
+        text.push_str(": it waits for your permission, runs something long, or hangs.");
+        if held > 0 {
+            text.push_str(&[" It lives, so it keeps ", &leases, "."].concat());
+        }
+        return text;
+    }
+    text.push_str(match signs.liveness {
+        Liveness::Dead => " is lost: its client is gone",
+        _ => " is lost: it is not heard of any more",
+    });
+    text.push_str(&[" (last seen ", &quiet, " ago"].concat());
+    if signs.turn_ms.is_some() {
+        text.push_str(", in the middle of a turn");
+    }
+    text.push_str(").");
+    if held > 0 {
+        let free = if signs.liveness == Liveness::Dead {
+            " no longer counts"
+        } else {
+            " ends when its time is over"
+        };
+        text.push_str(&[" What it held (", &leases, ")", free, "."].concat());
+    }
+    text.push_str(&[" `claude --resume ", session.session_id.as_str(), "` goes on with it."].concat());
+    text
 }
 
 /// The percentage that `text` says: `40`, `40%` or `2/5`.
@@ -126,7 +168,7 @@ pub fn progress(text: &str) -> Result<u8, String> {
     percent.and_then(|percent| u8::try_from(percent).ok()).ok_or_else(|| {
         format!(
             "`{}` is no progress; say 0 to 100, as in 40 or 40%, or parts done as in 2/5",
-            crate::text::one_line(text, 40)
+            one_line(text, 40)
         )
     })
 }
@@ -184,18 +226,20 @@ mod tests {
         let mut lost = session(None, 0);
         let gone = signs(Liveness::Dead, 500, None);
         assert!(is_news(&lost, State::Lost, &gone));
-        lost.reported_ms = Some(NOW);
+        lost.reported = Some((NOW, true));
         assert!(!is_news(&lost, State::Lost, &gone));
         // It was resumed, lived on, and was lost again.
-        lost.reported_ms = Some(NOW - 1000);
+        lost.reported = Some((NOW - 1000, true));
         assert!(is_news(&lost, State::Lost, &gone));
         // Idle on another machine.
         assert!(!is_news(&session(None, 0), State::Lost, &signs(Liveness::Unknown, SILENT_MS, None)));
         let mut silent = session(None, 0);
         let quiet = signs(Liveness::Alive, SILENT_TURN_MS, Some(SILENT_TURN_MS + 5));
         assert!(is_news(&silent, State::Silent, &quiet));
-        silent.reported_ms = Some(NOW);
+        silent.reported = Some((NOW, false));
         assert!(!is_news(&silent, State::Silent, &quiet));
+        // Its client ends after all.
+        assert!(is_news(&silent, State::Lost, &Signs { liveness: Liveness::Dead, ..quiet }));
         // Another turn.
         assert!(is_news(&silent, State::Silent, &Signs { turn_ms: Some(NOW + 1), ..quiet }));
         for state in [State::Idle, State::Busy, State::Blocked] {

@@ -29,6 +29,7 @@ pub mod node;
 pub mod path;
 pub mod process;
 pub mod session;
+pub mod statusline;
 pub mod store;
 pub mod text;
 

@@ -106,9 +106,10 @@ pub struct Session {
     /// When its agent last said something of its work, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_ms: Option<u64>,
-    /// When a person was told that the session is lost or silent, milliseconds since 1970.
+    /// When a person was told of the session (milliseconds since 1970), and whether it was lost then or
+    /// only silent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reported_ms: Option<u64>,
+    pub reported: Option<(u64, bool)>,
     /// The session's transcript, which grows while its model works.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub transcript: String,
@@ -221,7 +222,7 @@ impl Session {
             progress: None,
             note: None,
             said_ms: None,
-            reported_ms: None,
+            reported: None,
             transcript: String::new(),
             role: None,
             process: None,

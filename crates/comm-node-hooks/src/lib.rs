@@ -22,6 +22,7 @@ pub mod mail;
 mod meter;
 pub mod scene;
 mod shell;
+pub mod status_line;
 mod turn;
 pub mod wire;
 

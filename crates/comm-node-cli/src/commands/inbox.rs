@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use comm_node_core::clock;
-use comm_node_core::mail::Message;
+use comm_node_core::deadline::Deadline;
+use comm_node_core::mail::{HUMAN, Message};
 use comm_node_core::store::Item;
 
 use crate::Outcome;
@@ -42,6 +43,10 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
 }
 
 fn list(args: &Args, here: &Here, name: &str, out: &Out) -> Result<Outcome> {
+    if name == HUMAN {
+        // Whatever keeps it from being told, what was told before can be read.
+        let _ = here.store.look_out(None, Deadline::after(mailing::PATIENCE));
+    }
     let mail = here.store.mail();
     let mut found: Vec<(Message, Item)> = Vec::new();
     let mut items = mail.waiting(name)?;

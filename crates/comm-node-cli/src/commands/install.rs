@@ -11,8 +11,9 @@ use crate::generate::plan::State;
 use crate::install::layout::Layout;
 use crate::install::programs::{self, Change, Program};
 use crate::install::record::Record;
-use crate::install::{doctor, extras, link, lock, plugin, preview, wire, wiring};
+use crate::install::{doctor, extras, link, lock, plugin, preview, status_line, wire, wiring};
 use crate::out::Out;
+use crate::settings::entry::Wanted;
 use crate::settings::file::Current;
 use crate::settings::places::{SCOPES, Scope};
 
@@ -31,9 +32,12 @@ pub struct Args {
     /// Take the programs from this directory [default: this program's own]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// Only hooks and permission rules: no agents, commands and conventions for all your sessions
+    /// Only hooks and permission rules: no status line, no agents, commands and conventions for all your sessions
     #[arg(long)]
     bare: bool,
+    /// Leave the status line alone, and take one of ours back
+    #[arg(long)]
+    no_statusline: bool,
     /// Make no link ~/.local/bin/comm-node
     #[arg(long)]
     no_link: bool,
@@ -61,7 +65,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
 
     // A settings file that can't be edited is found before anything is changed.
     if let Some((_, path)) = &target {
-        wire::Plan::new(path, &wiring::wanted(&layout.bin()))?;
+        wire::Plan::new(path, &wanted(args, env, &layout)?)?;
     }
     let made: Vec<PathBuf> =
         layout.dir.ancestors().skip(1).take_while(|d| !d.exists()).map(Path::to_path_buf).collect();
@@ -93,7 +97,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     }
     match &target {
         Some((scope, path)) => {
-            let wanted = wiring::wanted(&layout.bin());
+            let wanted = wanted(args, env, &layout)?;
             let changed = wire::apply(&layout, &mut record, *scope, path, &wanted)?;
             let shown = Layout::show(env, path);
             if changed {
@@ -104,6 +108,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             } else {
                 out.line(format!("already installed in {shown}: nothing to change"));
             }
+            status_line::say(out, path, no_line(args));
             say_scope(env, out, *scope, path);
         }
         None => set_up_plugin(env, out, &layout, &mut record, &programs)?,
@@ -119,6 +124,15 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     out.line("");
     let checks = doctor::run(env, false)?;
     Ok(doctor::print(out, &checks))
+}
+
+/// What the settings file is to hold.
+fn wanted(args: &Args, env: &Env, layout: &Layout) -> Result<Wanted> {
+    status_line::wanted(args.scope, no_line(args), env, layout)
+}
+
+fn no_line(args: &Args) -> bool {
+    args.no_statusline || args.bare
 }
 
 /// True where the user's own directory gets agents, commands and conventions: with the hooks of all of the
@@ -288,7 +302,7 @@ fn dry_run(
     }
     match target {
         Some((_, path)) => {
-            let plan = wire::Plan::new(path, &wiring::wanted(&layout.bin()))?;
+            let plan = wire::Plan::new(path, &wanted(args, env, layout)?)?;
             if plan.is_done() {
                 out.line(format!("{}: unchanged", Layout::show(env, path)));
             } else {

@@ -23,19 +23,19 @@ pub struct Args {
 
 /// One session as it is listed.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
+struct Row {
     #[serde(flatten)]
-    pub(super) session: Session,
+    session: Session,
     /// Whether it still runs.
-    pub(super) live: bool,
+    live: bool,
     /// Its last heartbeat, RFC 3339.
-    pub(super) last_seen: String,
+    last_seen: String,
     #[serde(skip)]
-    pub(super) silent_ms: u64,
+    silent_ms: u64,
 }
 
 /// The node's sessions that have not ended, and what could not be read.
-pub(super) fn rows(here: &Here) -> Result<(Vec<Row>, Vec<String>)> {
+fn rows(here: &Here) -> Result<(Vec<Row>, Vec<String>)> {
     let now = clock::now_ms();
     let mut rows = Vec::new();
     let mut faults = Vec::new();

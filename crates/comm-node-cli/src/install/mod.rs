@@ -5,6 +5,7 @@
 //! - [`programs`] copies the programs, [`link`] makes the command line reachable;
 //! - [`wire`] changes a settings file and writes down how, [`record`] is what was written down;
 //! - [`extras`] are agents, commands and conventions for all of a user's sessions;
+//! - [`status_line`] chains the person's status line;
 //! - [`plugin`] is the other way in, by the client's plugin manager;
 //! - [`remove`] takes everything back;
 //! - [`doctor`] checks it all, with a call that must be denied;
@@ -20,5 +21,6 @@ pub mod preview;
 pub mod programs;
 pub mod record;
 pub mod remove;
+pub mod status_line;
 pub mod wire;
 pub mod wiring;

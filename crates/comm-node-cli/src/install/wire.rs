@@ -11,7 +11,7 @@ use comm_node_core::clock;
 use super::layout::Layout;
 use super::record::{Record, Settings, sha256};
 use super::wiring;
-use crate::settings::edit::{self, Trace};
+use crate::settings::edit::{self, Trace, status_line};
 use crate::settings::entry::Wanted;
 use crate::settings::file::{Current, replace_whole};
 use crate::settings::places::Scope;
@@ -101,13 +101,18 @@ pub fn apply(
 /// What is to be noted about a planned change.
 fn entry(scope: Scope, plan: &Plan, backup: Option<PathBuf>, old: Option<&Settings>) -> Settings {
     let now = plan.current.text.as_ref().map(|t| sha256(t.as_bytes()));
-    let entries = wiring::WIRES
+    let mut entries: Vec<String> = wiring::WIRES
         .iter()
         .map(|w| match w.matcher {
             Some(matcher) => format!("{} ({matcher}): comm-node-{}", w.event, w.program),
             None => format!("{}: comm-node-{}", w.event, w.program),
         })
         .collect();
+    let settings: serde_json::Value = serde_json::from_str(&plan.text).unwrap_or_default();
+    if let status_line::Found::Ours(chained) = status_line::found(&settings) {
+        let behind = chained.map_or(String::new(), |chained| format!(", behind it: {chained}"));
+        entries.push(format!("statusLine: {}{behind}", wiring::STATUS_LINE));
+    }
     let after = sha256(plan.text.as_bytes());
     let path = plan.current.path.clone();
     let held_ours = plan.current.text.as_deref().is_some_and(holds_ours);
@@ -133,7 +138,8 @@ pub fn holds_ours(text: &str) -> bool {
     let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return false };
     let hooks = value.get("hooks").cloned().unwrap_or_default();
     let rules = value.pointer("/permissions/allow").and_then(serde_json::Value::as_array);
-    crate::settings::entry::read(&hooks).0.iter().any(|f| crate::settings::entry::is_ours(&f.command))
+    matches!(status_line::found(&value), status_line::Found::Ours(_))
+        || crate::settings::entry::read(&hooks).0.iter().any(|f| crate::settings::entry::is_ours(&f.command))
         || rules.is_some_and(|list| list.iter().any(|r| wiring::RULES.iter().any(|ours| r == ours)))
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::settings::edit::status_line::StatusLine;
 use crate::settings::entry::{Group, Handler, Wanted};
 
 /// One entry in the client's hooks.
@@ -59,6 +60,7 @@ pub const RULES: &[&str] = &[
     "Bash(comm-node status:*)",
     "Bash(comm-node sessions:*)",
     "Bash(comm-node check:*)",
+    "Bash(comm-node log:*)",
     "Bash(comm-node inbox:*)",
     "Bash(comm-node read:*)",
     "Bash(comm-node thread:*)",
@@ -84,6 +86,8 @@ pub const RULES: &[&str] = &[
 
 /// The command line's own program.
 pub const CLI: &str = "comm-node";
+/// The program of the status line.
+pub const STATUS_LINE: &str = "comm-node-statusline";
 
 /// The file names of all programs, the command line last.
 #[must_use]
@@ -95,6 +99,7 @@ pub fn programs() -> Vec<String> {
             names.push(name);
         }
     }
+    names.push(file_name(STATUS_LINE));
     names.push(file_name(CLI));
     names
 }
@@ -109,7 +114,9 @@ pub fn file_name(program: &str) -> String {
 #[must_use]
 pub fn wanted(bin: &Path) -> Wanted {
     let command = |program: &str| bin.join(file_name(program)).to_string_lossy().into_owned();
-    Wanted { events: groups(command), rules: RULES.iter().map(|r| (*r).to_owned()).collect() }
+    let rules = RULES.iter().map(|r| (*r).to_owned()).collect();
+    let status_line = StatusLine { program: command(STATUS_LINE), inherited: None };
+    Wanted { events: groups(command), rules, status_line: Some(status_line) }
 }
 
 fn groups(command: impl Fn(&str) -> String) -> Vec<(&'static str, Vec<Group>)> {
@@ -166,7 +173,7 @@ mod tests {
     #[test]
     fn every_program_is_listed_once() {
         let programs = programs();
-        assert_eq!(programs.len(), 11, "{programs:?}");
+        assert_eq!(programs.len(), 12, "{programs:?}");
         assert_eq!(programs.last().map(String::as_str), Some(file_name(CLI).as_str()));
     }
 

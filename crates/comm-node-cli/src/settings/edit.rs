@@ -13,6 +13,8 @@ use super::document::{Document, Kind};
 use super::entry::{Group, Wanted, is_ours};
 use super::splice;
 
+pub mod status_line;
+
 /// What [`merge`] added besides the entries themselves.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]
@@ -23,6 +25,9 @@ pub struct Trace {
     pub blank: BTreeMap<String, String>,
     /// The permission rules that were not there.
     pub rules: Vec<String>,
+    /// The status line's command as it stood there, in quotes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_line: Option<String>,
 }
 
 impl Trace {
@@ -31,6 +36,7 @@ impl Trace {
     pub fn and(mut self, later: Self) -> Self {
         self.created.extend(later.created);
         self.rules.extend(later.rules);
+        self.status_line = self.status_line.or(later.status_line);
         for (path, inner) in later.blank {
             self.blank.entry(path).or_insert(inner);
         }
@@ -56,6 +62,7 @@ pub fn merge(text: &str, wanted: &Wanted) -> Result<(String, Trace)> {
     for rule in &wanted.rules {
         edit.add_rule(rule)?;
     }
+    edit.merge_status_line(wanted.status_line.as_ref())?;
     check_shape(&edit.text).context("the edited text would not be valid; nothing was written")?;
     Ok((edit.text, edit.trace))
 }
@@ -68,7 +75,8 @@ pub fn merge(text: &str, wanted: &Wanted) -> Result<(String, Trace)> {
 pub fn strip(text: &str, trace: Option<&Trace>, rules: &[String]) -> Result<String> {
     check_shape(text)?;
     let mut edit = Edit { text: text.to_owned(), trace: Trace::default() };
-    let events = Document::parse(text)?.names(&["hooks"])?;
+    edit.strip_status_line(trace)?;
+    let events = Document::parse(&edit.text)?.names(&["hooks"])?;
     let had_hooks = !events.is_empty();
     let mut emptied = false;
     for event in events.iter().rev() {

@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::edit::status_line::StatusLine;
+
 /// A group of handlers with one matcher, as it is written.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
 pub struct Group {
@@ -39,6 +41,8 @@ pub struct Wanted {
     pub events: Vec<(&'static str, Vec<Group>)>,
     /// Rules in `permissions.allow`.
     pub rules: Vec<String>,
+    /// The status line; none where the person wants none of ours.
+    pub status_line: Option<StatusLine>,
 }
 
 /// A handler as it was found, leniently read: the raw value is kept for judging.

@@ -106,7 +106,13 @@ pub fn swap(
     let line = format!("{}{}", style.newline, leading(text, span.start));
     let layout = begins_line(text, span.start).then_some((style.unit, line.as_str()));
     let item = render(None, value, layout)?;
-    Ok(format!("{}{item}{}", &text[..span.start], &text[span.end..]))
+    Ok(put(text, span, &item))
+}
+
+/// The text with `item`, which is JSON, in the place of what stands in `span`.
+#[must_use]
+pub fn put(text: &str, span: &std::ops::Range<usize>, item: &str) -> String {
+    format!("{}{item}{}", &text[..span.start], &text[span.end..])
 }
 
 fn insert(text: &str, at: usize, added: &str) -> String {

@@ -116,7 +116,7 @@ pub(super) fn plain_files(state: &Path, below: &str) -> Vec<(PathBuf, u64)> {
 }
 
 /// When the log `events-<ms>-<pid>.jsonl` was rotated, and by whom.
-fn rotated(path: &Path) -> Option<(u64, u64)> {
+pub(super) fn rotated(path: &Path) -> Option<(u64, u64)> {
     let name = path.file_name()?.to_str()?;
     let (ms, pid) = name.strip_prefix("events-")?.strip_suffix(".jsonl")?.split_once('-')?;
     Some((ms.parse().ok()?, pid.parse().ok()?))

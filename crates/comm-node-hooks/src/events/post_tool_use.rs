@@ -55,6 +55,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
                 }
             }
             meter::at_batch(&scene, &session, call, around, deadline);
+            scene.store.look_out_sometimes(&session.session_id, deadline);
             // What can't be read of budgets is the guard's to report, at the edit that it concerns.
             let first = match budget::at_batch(&scene, &session, call, deadline) {
                 Ok(After::Say(text)) => text,

@@ -9,7 +9,7 @@ use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Binding};
 use comm_node_core::lease::{Lease, counting, is_foreign};
 use comm_node_core::node::registry::Mode;
-use comm_node_core::session::Session;
+use comm_node_core::session::{Session, SessionId};
 use comm_node_core::text::one_line;
 use comm_node_core::{Result, clock};
 
@@ -34,6 +34,8 @@ const LISTING: Duration = Duration::from_millis(300);
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
+    // Before records that nobody looks after any more are put away.
+    scene.store.look_out_sometimes(&SessionId::new(&call.session_id)?, deadline);
     let mut session = bind::register(&scene, call, around, deadline)?;
     if !claim(&scene, &mut session, call, around, deadline)? {
         return Ok(Answer::Silent);

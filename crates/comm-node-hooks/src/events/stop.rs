@@ -29,6 +29,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     if call.subagent().is_none() {
         // Before all that may let it go on.
         turn::ends(&scene, &session, deadline)?;
+        scene.store.look_out_sometimes(&session.session_id, deadline);
         let told = after::at_turn(&scene, call, around, deadline, "Stop")?;
         if told != Answer::Silent {
             return Ok(told);

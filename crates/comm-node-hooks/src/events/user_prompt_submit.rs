@@ -26,6 +26,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     let told = after::at_turn(&scene, call, around, deadline, EVENT).unwrap_or(Answer::Silent);
     let Some(session) = session.filter(|_| call.subagent().is_none()) else { return Ok(told) };
     scene.store.open_turn(&session.session_id);
+    scene.store.look_out_sometimes(&session.session_id, deadline);
     let first = budget::at_prompt(&scene, &session, deadline).unwrap_or_default();
     let told = before(first, told);
     let mut offer = match mail::at_prompt(&scene, &session) {

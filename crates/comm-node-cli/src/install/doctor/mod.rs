@@ -11,7 +11,8 @@ pub mod files;
 pub mod here;
 pub mod probe;
 pub mod proof;
-pub mod wired;
+pub mod status_line;
+mod wired;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -100,6 +101,7 @@ pub fn run(env: &Env, fix: bool) -> Result<Vec<Check>> {
     let wired = wired::Wired::gather(env, &layout)?;
     let mut checks = vec![files::present(&layout), files::run(&layout), wired.events(), wired.once()];
     checks.extend([wired.valid(&layout), wired.json(), wired.switches(), wired.one_way(), wired.rules()]);
+    checks.push(wired.status_line(&layout));
     checks.extend([files::recorded(&layout, &wired), files::on_path(env, &layout), client::version(env)]);
     checks.extend(here::checks(env, fix));
     checks.extend(proof::checks(env, &wired));

@@ -20,12 +20,12 @@ const INSTALL: &str = "run `comm-node install`";
 
 /// One settings file of the client's.
 #[derive(Clone, Debug)]
-struct File {
+pub(super) struct File {
     /// `user`, `project`, `local` or `managed`.
     level: &'static str,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// What it holds, or what is wrong with it; none where there is no file.
-    value: Option<Result<Value, String>>,
+    pub(super) value: Option<Result<Value, String>>,
 }
 
 /// An entry that runs a hook program of ours.
@@ -42,7 +42,7 @@ pub struct Entry {
 /// Everything that the client is told.
 #[derive(Clone, Debug)]
 pub struct Wired {
-    files: Vec<File>,
+    pub(super) files: Vec<File>,
     /// Our entries, those in settings first.
     pub entries: Vec<Entry>,
     plugins: Vec<Installed>,

@@ -1,10 +1,16 @@
 //! The event log: one JSON object per line, appended with one write, rotated by size.
 
+mod read;
+#[cfg(test)]
+mod tests;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
+
+pub use read::{LogReader, MAX_LINE, Piece};
 
 use super::file;
 use crate::{Error, Result, clock};
@@ -56,6 +62,10 @@ struct Line<'a> {
 /// Appends `event`. A line is one `write` to a file opened for appending, so that lines of many
 /// processes never mix; see write(2) on `O_APPEND`.
 pub(super) fn append(path: &Path, event: &Event<'_>) -> Result<()> {
+    append_within(path, event, LOG_LIMIT)
+}
+
+fn append_within(path: &Path, event: &Event<'_>, limit: u64) -> Result<()> {
     let line = Line { t: clock::rfc3339(clock::now_ms()), event };
     let mut bytes =
         serde_json::to_vec(&line).map_err(|e| Error::Invalid { what: "the event", why: e.to_string() })?;
@@ -66,7 +76,7 @@ pub(super) fn append(path: &Path, event: &Event<'_>) -> Result<()> {
         return Err(Error::io("open", path)(std::io::Error::from(std::io::ErrorKind::NotFound)));
     };
     file.write_all(&bytes).map_err(Error::io("append to", path))?;
-    if file.metadata().is_ok_and(|m| m.len() > LOG_LIMIT) {
+    if file.metadata().is_ok_and(|m| m.len() > limit) {
         // Two processes may both get here: the second rename moves a nearly empty new log, which
         // loses nothing because the names differ.
         let old = path.with_file_name(format!("events-{}-{}.jsonl", clock::now_ms(), std::process::id()));
