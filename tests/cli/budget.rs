@@ -305,6 +305,8 @@ fn a_task_is_used_up_by_itself() {
     // Who leaves a task that is used up for another name is refused; a person may say so.
     node.run("b", &["status", "--set", "busy", "--task", "bd-1b"]).refused(&["bd-1", "used up"]);
     assert!(write(&node, "b", "api/a.rs").contains("deny"));
+    node.run("b", &["status", "--set", "idle"]).good();
+    assert!(write(&node, "b", "api/a.rs").contains("deny"));
     node.run("b2", &["status", "--set", "busy", "--task", "bd-3"]).good();
     node.run("", &["budget", "grant", "backend", "500"]).refused(&["--task"]);
     node.run("", &["budget", "grant", "backend", "501", "--task", "bd-1"]).good();

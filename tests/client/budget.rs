@@ -93,3 +93,176 @@ fn it_is_refused_with_the_next_call_after_it_was_passed() {
         }
     }
 }
+
+/// What closes work goes on once nothing is left, and so does reading; a grant by a person lets the rest go on.
+#[test]
+fn hand_offs_messages_and_reading_go_on_and_so_does_all_after_a_grant() {
+    let node = limited("");
+    let Some(client) = Client::guarded() else { return };
+    let note = "---\nto: [frontend]\ntype: handoff\ntask: bd-1\n---\n\nThe routes are open.\n";
+    let handoff = "comm-node handoff write bd-2 --status 'Half of it is there.' --next 'write the rest'";
+    let mut turns: Vec<Turn> = (0..5).map(|n| write(&node, n)).collect();
+    turns.extend([
+        paid(Turn::write(node.text(".comm-node/outbox/note.md"), note)),
+        paid(Turn::bash("comm-node send frontend 'over to you' --type handoff")),
+        paid(Turn::bash(handoff)),
+        paid(Turn::bash("cat services/api/main.rs; git status --short")),
+        paid(Turn::read(node.text("services/api/main.rs"))),
+        paid(Turn::bash("echo x > services/api/5.rs")),
+        paid(Turn::bash("python3 -c \"open('services/api/6.rs', 'w')\"")),
+        paid(Turn::bash("comm-node budget grant backend 5000")),
+        paid(Turn::bash("comm-node budget request 200 --reason 'the rest'")),
+        write(&node, 7),
+    ]);
+    run(&client, &node, turns);
+    let result = |i: usize| client.server.tool_results(i).join("\n");
+    let all: Vec<String> = (1..16).map(result).collect();
+    for (i, piece) in [
+        (6, "created successfully"),
+        (7, "sent "),
+        (8, "bd-2"),
+        (9, "old"),
+        (10, "old"),
+        (11, REFUSED),
+        (12, "what `python3 -c"),
+        (13, "is for a person"),
+        (14, "granted: 200 tokens more for domain backend."),
+    ] {
+        assert!(result(i).contains(piece), "{i} {piece}: {all:#?}");
+    }
+    // 450 + 200 are passed with the 7th response: what was granted is spent as well.
+    assert!(result(15).contains("today's 650 tokens"), "{all:#?}");
+    assert_eq!(written(&node), [0, 1, 2, 3, 4]);
+    assert!(node.read(".comm-node/handoffs/backend/bd-2.md").is_some());
+    assert_eq!(told(&client, "outbox/note.md was sent"), 1);
+    person(node.root(), &["budget", "grant", "backend", "5000"]);
+    client.server.script(Script::new([write(&node, 8)]));
+    client
+        .headless(node.root(), "again")
+        .continue_last()
+        .env("COMM_NODE_DOMAIN", "backend")
+        .run()
+        .assert_success();
+    assert_eq!(written(&node), [0, 1, 2, 3, 4, 8]);
+}
+
+/// One line at 50 % and one at 80 %, each once, whatever else happens; nothing without a budget.
+#[test]
+fn each_band_is_told_once() {
+    for (limited, expected) in [(true, [1, 1, 1]), (false, [0, 0, 0])] {
+        let node = if limited { node("budget: {tokens_per_day: 1000}", "") } else { free() };
+        let Some(client) = Client::guarded() else { return };
+        run(&client, &node, (0..11).map(|_| paid(Turn::read(node.text("services/api/main.rs")))));
+        client.server.script(Script::new([Turn::text("Done.")]));
+        let again = client.headless(node.root(), "again").continue_last().env("COMM_NODE_DOMAIN", "backend");
+        again.run().assert_success();
+        let lines =
+            ["50 % or more of today's 1,000 tokens", "80 % or more of today's", "the budget is used up:"];
+        assert_eq!(lines.map(|line| told(&client, line)), expected);
+        if limited {
+            // With the response that crosses the band, or the next.
+            let first = |line| count(&client.server.requests_main(), line).iter().position(|n| *n > 0);
+            assert_eq!(lines.map(first), [Some(5), Some(8), Some(10)]);
+        }
+    }
+}
+
+/// What a run does with `policy.on_exhausted: stop`: it is told to hand off, hands off, and ends with the first call that is
+/// something else.
+fn stopping(node: &Node) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = (0..5).map(|n| write(node, n)).collect();
+    turns.extend([
+        paid(Turn::bash("comm-node handoff write bd-2 --status 'Half of it.' --next 'the rest'")),
+        paid(Turn::read(node.text("services/api/main.rs"))),
+        paid(Turn::read(node.text("services/api/main.rs"))),
+        write(node, 7),
+    ]);
+    turns
+}
+
+#[test]
+fn stop_ends_a_headless_run_after_the_hand_off() {
+    for limited in [true, false] {
+        let node = if limited { self::limited("policy: {on_exhausted: stop}\n") } else { free() };
+        let Some(client) = Client::guarded() else { return };
+        client.server.script(Script::new(stopping(&node)));
+        let run = client.headless(node.root(), "go").env("COMM_NODE_DOMAIN", "backend").run();
+        let requests = client.server.requests_main();
+        if !limited {
+            assert_eq!((requests.len(), written(&node)), (10, vec![0, 1, 2, 3, 4, 7]));
+            continue;
+        }
+        // The sixth response is the hand-off, the seventh reads: its batch ends the run.
+        assert_eq!(requests.len(), 7, "{run:?}");
+        assert_eq!(count(&requests, "This run ends with the next call"), [0, 0, 0, 0, 0, 1, 1]);
+        assert!(
+            node.read(".comm-node/handoffs/backend/bd-2.md").is_some(),
+            "{:?}",
+            client.server.tool_results(6)
+        );
+        assert_eq!(written(&node), [0, 1, 2, 3, 4]);
+        let stopped =
+            node.events().iter().filter(|e| e["event"] == "stopped" && e["rule"] == "budget").count();
+        assert_eq!(stopped, 1);
+    }
+}
+
+/// The same in a terminal: the person is told why, and goes on after a grant.
+#[test]
+fn stop_ends_an_interactive_run_and_a_grant_lets_it_go_on() {
+    let node = limited("policy: {on_exhausted: stop}\n");
+    let Some(client) = Client::guarded() else { return };
+    client.server.script(Script::new(stopping(&node)));
+    let start = node.path("services/api");
+    let Some(terminal) = client.interactive(&start, &["--dangerously-skip-permissions"]) else { return };
+    terminal.wait_for("❯", SOON);
+    terminal.say("go");
+    terminal.wait_for("comm-node stopped this run", SOON);
+    assert_eq!(client.server.requests_main().len(), 7);
+    assert!(node.read(".comm-node/handoffs/backend/bd-2.md").is_some());
+    assert_eq!(written(&node), [0, 1, 2, 3, 4]);
+    person(node.root(), &["budget", "grant", "backend", "5000"]);
+    client.server.script(Script::new([write(&node, 8), Turn::text("All is written.")]));
+    terminal.say("go on");
+    terminal.wait_for("All is written.", SOON);
+    assert_eq!(written(&node), [0, 1, 2, 3, 4, 8]);
+}
+
+#[test]
+fn refuse_in_a_terminal_lets_the_person_go_on_talking() {
+    let node = limited("");
+    let Some(client) = Client::guarded() else { return };
+    let mut turns: Vec<Turn> = (0..8).map(|n| write(&node, n)).collect();
+    turns.push(Turn::text("It is refused."));
+    client.server.script(Script::new(turns));
+    let start = node.path("services/api");
+    let Some(terminal) = client.interactive(&start, &["--dangerously-skip-permissions"]) else { return };
+    terminal.wait_for("❯", SOON);
+    terminal.say("go");
+    terminal.wait_for("It is refused.", SOON);
+    assert_eq!(written(&node), [0, 1, 2, 3, 4]);
+    assert!(client.server.tool_results(6).join("\n").contains(REFUSED));
+    person(node.root(), &["budget", "grant", "backend", "5000"]);
+    client.server.script(Script::new([write(&node, 8), Turn::text("All is written.")]));
+    terminal.say("go on");
+    terminal.wait_for("All is written.", SOON);
+    assert_eq!(written(&node), [0, 1, 2, 3, 4, 8]);
+}
+
+/// What subagents spend is spent by the domain, and they are refused like their session.
+#[test]
+fn subagents_spend_from_the_same_budget() {
+    for limited in [true, false] {
+        let node = if limited { self::limited("") } else { free() };
+        let Some(client) = Client::guarded() else { return };
+        let errand = "take the scripted steps";
+        let script = Script::new([paid(Turn::agent("general-purpose", errand)), write(&node, 9)])
+            .agent(errand, (0..7).map(|n| write(&node, n)));
+        client.server.script(script);
+        client.headless(node.root(), "go").env("COMM_NODE_DOMAIN", "backend").run().assert_success();
+        let expected = if limited { vec![0, 1, 2, 3] } else { vec![0, 1, 2, 3, 4, 5, 6, 9] };
+        // The main loop's own response is metered at its own next batch: the subagent may have one more.
+        let done = written(&node);
+        assert!(done == expected || (limited && done == [0, 1, 2, 3, 4]), "{done:?}");
+    }
+}

@@ -115,9 +115,13 @@ impl<'s> Purse<'s> {
     }
 }
 
-/// What the brief says of the budgets: what crossed a band. Empty where there is nothing to say.
+/// What the brief says of the budgets: what crossed a band. Empty where there is nothing to say, and where the session
+/// goes on with its context: that has what was told, and a brief that is not the same would be in it twice.
 #[must_use]
-pub(crate) fn at_start(scene: &Scene, session: &Session, deadline: Deadline) -> String {
+pub(crate) fn at_start(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> String {
+    if call.source == "resume" {
+        return String::new();
+    }
     let Some(purse) = Purse::of(scene, session) else { return String::new() };
     // It is said with each brief: the context is a new one.
     let forgetful = Session { budget_told: Vec::new(), ..session.clone() };

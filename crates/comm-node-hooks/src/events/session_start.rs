@@ -62,7 +62,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         paused: paused.as_ref(),
         stale: scene.is_stale(),
     });
-    let money = budget::at_start(&scene, &session, deadline);
+    let money = budget::at_start(&scene, &session, call, deadline);
     if !money.is_empty() {
         text.push('\n');
         text.push_str(&money);

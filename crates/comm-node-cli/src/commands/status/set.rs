@@ -84,14 +84,21 @@ pub(super) fn run(args: &Said, json: bool, here: &Here, env: &Env, out: &Out) ->
     let id = whose(args, here, env)?;
     let _lock = here.store.lock("sessions", Deadline::after(Duration::from_secs(2)))?;
     let (mut session, _) = record(env, &here.store, &id)?;
-    if session_of_caller(env, &here.store)?.is_some()
-        && let Some(task) = &args.task
-        && let Some(why) =
-            here.store.keeps_task(&registry, &session, Some(task), Deadline::after(Duration::from_secs(2)))?
-    {
+    let before = session.task.clone();
+    let patience = Deadline::after(Duration::from_secs(2));
+    let stays = match session_of_caller(env, &here.store)? {
+        Some(_) => here.store.keeps_task(&registry, &session, args.task.as_deref(), patience)?,
+        // A person says what a session works on.
+        None => None,
+    };
+    if let Some(why) = stays.as_ref().filter(|_| args.task.is_some()) {
         bail!("the task was not changed: {why}");
     }
     say(&mut session, args, clock::now_ms());
+    if stays.is_some() {
+        // Idle, too, it is at the task whose budget it used up.
+        session.task = before;
+    }
     here.store.write_session(&session)?;
     let words = in_words(&session);
     here.store.log(&Event {
