@@ -62,6 +62,11 @@ impl Said {
         self
     }
 
+    /// It was no usage of the command.
+    pub(crate) fn good_usage_error(&self) {
+        assert!(self.code == 2 && self.err.contains("--help"), "{self:?}");
+    }
+
     /// It was refused, with these pieces in the reason.
     pub(crate) fn refused(self, pieces: &[&str]) -> Self {
         assert_eq!((self.code, self.out.as_str()), (1, ""), "{self:?}");

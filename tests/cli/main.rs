@@ -14,3 +14,4 @@ mod shell;
 mod status;
 mod statusline;
 mod usage;
+mod work;

@@ -84,10 +84,24 @@ pub enum Command {
     /// Send what was left in .comm-node/outbox/ (hooks and other commands do this by themselves)
     #[command(hide = true)]
     Route(commands::route::Args),
+    /// Give all domains a goal, and start them together
+    Kickoff(commands::kickoff::Args),
     /// Pass a task on to another session, or take one over
     Handoff(commands::handoff::Args),
     /// Show what may be spent and what is; ask for more, grant it
     Budget(commands::budget::Args),
+    /// Name what only a person can settle
+    Blocker(commands::blocker::Args),
+    /// Tell the other agents of an effort a fact
+    Finding(commands::finding::Args),
+    /// Put a fact on record for everyone, for good
+    KnownIssue(commands::known_issue::Args),
+    /// Show the task plan, and what is wrong with it
+    Plan(commands::plan::Args),
+    /// Run the commands that must pass before a session may stop with a task open
+    Gate(commands::gate::Args),
+    /// Make the working files of a project
+    InitAgentic(commands::init_agentic::Args),
     /// Stop every agent's edits in this node
     Pause(commands::pause::Args),
     /// End a pause
@@ -139,8 +153,15 @@ impl Command {
             Self::Watch(args) => commands::watch::run(&args, env, out),
             Self::Usage(args) => commands::usage::run(&args, env, out),
             Self::Route(args) => commands::route::run(&args, env, out),
+            Self::Kickoff(args) => commands::kickoff::run(&args, env, out),
             Self::Handoff(args) => commands::handoff::run(&args, env, out),
             Self::Budget(args) => commands::budget::run(&args, env, out),
+            Self::Blocker(args) => commands::blocker::run(&args, env, out),
+            Self::Finding(args) => commands::finding::run(&args, env, out),
+            Self::KnownIssue(args) => commands::known_issue::run(&args, env, out),
+            Self::Plan(args) => commands::plan::run(&args, env, out),
+            Self::Gate(args) => commands::gate::run(&args, env, out),
+            Self::InitAgentic(args) => commands::init_agentic::run(&args, env, out),
             Self::Pause(args) => commands::pause::run(&args, env, out),
             Self::Resume(args) => commands::resume::run(&args, env, out),
             Self::Install(args) => commands::install::run(&args, env, out),

@@ -22,6 +22,7 @@ mod judging;
 mod leasing;
 mod mailing;
 mod metering;
+mod noting;
 pub mod out;
 mod routing;
 pub mod settings;

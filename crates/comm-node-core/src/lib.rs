@@ -19,12 +19,14 @@ mod error;
 pub mod glob;
 pub mod guard;
 pub mod handoff;
+pub mod kickoff;
 pub mod lease;
 pub mod ledger;
 pub mod mail;
 pub mod markdown;
 mod nfc;
 pub mod node;
+pub mod notes;
 
 pub mod path;
 pub mod process;

@@ -153,6 +153,15 @@ pub struct Session {
     /// How many batches of calls it closed its work with since it was told that the run ends.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub closing: u32,
+    /// Why it was not let end the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_for: Option<String>,
+    /// True if the last prompt was answered with the orchestrator's reminder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reminded: bool,
+    /// True once the person ended these reminders for the session.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreminded: bool,
     /// Fields of later versions.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -236,6 +245,9 @@ impl Session {
             held: 0,
             budget_told: Vec::new(),
             closing: 0,
+            held_for: None,
+            reminded: false,
+            unreminded: false,
             other: BTreeMap::new(),
         }
     }

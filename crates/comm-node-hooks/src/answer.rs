@@ -12,6 +12,8 @@ pub const MAX_CONTEXT: usize = 8_000;
 pub enum Answer {
     /// Not one byte: the client goes on as if there were no hook.
     Silent,
+    /// It was written already.
+    Given,
     /// The tool call is refused for this reason.
     Deny(String),
     /// A person is asked, and told this reason.
@@ -51,7 +53,7 @@ impl Answer {
             }})
         };
         let value = match self {
-            Self::Silent => return None,
+            Self::Silent | Self::Given => return None,
             Self::Deny(reason) => decision("deny", reason),
             Self::Ask(reason) => decision("ask", reason),
             Self::Block(reason) => json!({"decision": "block", "reason": capped(reason)}),

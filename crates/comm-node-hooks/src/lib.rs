@@ -12,6 +12,7 @@ pub mod answer;
 pub mod bind;
 mod budget;
 pub mod commit;
+mod done;
 pub mod events;
 pub mod failure;
 pub mod git;
@@ -20,11 +21,13 @@ mod judge;
 pub mod lease;
 pub mod mail;
 mod meter;
+mod reminder;
 pub mod scene;
 mod shell;
 pub mod status_line;
 mod turn;
 pub mod wire;
+mod work;
 
 use std::time::Duration;
 

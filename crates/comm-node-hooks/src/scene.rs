@@ -32,6 +32,8 @@ pub struct Surroundings {
     pub env_file: Option<PathBuf>,
     /// Claude Code's configuration directory.
     pub claude_dir: Option<PathBuf>,
+    /// `COMM_NODE_ORCHESTRATOR`: true if the user wants to be reminded to plan and to delegate.
+    pub orchestrator: bool,
     /// True if this program runs as part of the plugin.
     pub plugin: bool,
 }
@@ -50,6 +52,7 @@ impl Surroundings {
             domain: var("COMM_NODE_DOMAIN").and_then(|v| v.into_string().ok()),
             env_file: var("CLAUDE_ENV_FILE").map(PathBuf::from),
             claude_dir: var("CLAUDE_CONFIG_DIR").map(PathBuf::from).or_else(home),
+            orchestrator: var("COMM_NODE_ORCHESTRATOR").is_some_and(|v| v == "1" || v == "true" || v == "on"),
             plugin: var("CLAUDE_PLUGIN_ROOT").is_some(),
         }
     }

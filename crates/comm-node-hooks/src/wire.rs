@@ -40,6 +40,8 @@ pub struct Call<'a> {
     pub tool_calls: Vec<Call<'a>>,
     /// The session's transcript.
     pub transcript_path: Cow<'a, str>,
+    /// UserPromptSubmit: what the person said, not yet parsed.
+    pub prompt: Option<&'a RawValue>,
     /// Stop: true if the turn goes on because a hook did not let it end.
     pub stop_hook_active: bool,
     /// Stop: what still runs in the background, not yet parsed.
@@ -115,7 +117,7 @@ impl<'de> Visitor<'de> for CallVisitor {
 }
 
 /// The fields' names, in the order of [`Call::slot`].
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "session_id",
     "cwd",
     "hook_event_name",
@@ -132,6 +134,7 @@ const FIELDS: [&str; 16] = [
     "tool_calls",
     "transcript_path",
     "stop_hook_active",
+    "prompt",
 ];
 
 /// Where a field's value goes.
@@ -161,7 +164,8 @@ impl<'a> Call<'a> {
             12 => Slot::Raw(&mut self.background_tasks),
             13 => Slot::Calls(&mut self.tool_calls),
             14 => Slot::Text(&mut self.transcript_path),
-            _ => Slot::Flag(&mut self.stop_hook_active),
+            15 => Slot::Flag(&mut self.stop_hook_active),
+            _ => Slot::Raw(&mut self.prompt),
         }
     }
 }

@@ -52,12 +52,33 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             "no session was named: this is not run inside one; give one with --session, `comm-node sessions` lists them"
         ),
     };
-    let inside = caller.is_some();
-    if inside && args.force {
+    if caller.is_some() && args.force {
         bail!("--force is for a person: run it from your own terminal, outside any session");
     }
+    let session = bind(env, &here, domain, &id, caller.is_some(), args.force)?;
+    if args.json {
+        out.json(&session);
+    } else {
+        out.line(format!("session {} works for domain {} now", id.short(), domain.name));
+        out.line(format!("it may write {}", comm_node_core::guard::scope(domain)));
+    }
+    Ok(Outcome::Done)
+}
+
+/// Binds the session `id` to `domain`; `inside` if it asks itself.
+///
+/// # Errors
+/// When the binding is not the caller's to change, or the domain has no room.
+pub(super) fn bind(
+    env: &Env,
+    here: &Here,
+    domain: &Domain<'_>,
+    id: &SessionId,
+    inside: bool,
+    force: bool,
+) -> Result<Session> {
     let _lock = here.store.lock("sessions", Deadline::after(Duration::from_secs(2)))?;
-    let (mut session, others) = record(env, &here.store, &id)?;
+    let (mut session, others) = record(env, &here.store, id)?;
     let before = session.domain.as_deref().map(|now| ("already works for", now));
     let before = before.or_else(|| session.waiting_for.as_deref().map(|now| ("waits for room in", now)));
     if inside && let Some((does, now)) = before.filter(|(_, now)| *now != &*domain.name) {
@@ -70,7 +91,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         );
     }
     let live = live_in(&domain.name, &others, clock::now_ms());
-    if live.len() >= usize::try_from(domain.max_sessions).unwrap_or(usize::MAX) && !args.force {
+    if live.len() >= usize::try_from(domain.max_sessions).unwrap_or(usize::MAX) && !force {
         let names: Vec<&str> = live.iter().map(|s| s.session_id.short()).collect();
         bail!(
             "domain {} already has its {} live session(s): {}; end one, raise max_sessions in comm-node.yaml, or a \
@@ -90,13 +111,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         domain: &domain.name,
         ..Event::default()
     })?;
-    if args.json {
-        out.json(&session);
-    } else {
-        out.line(format!("session {} works for domain {} now", id.short(), domain.name));
-        out.line(format!("it may write {}", comm_node_core::guard::scope(domain)));
-    }
-    Ok(Outcome::Done)
+    Ok(session)
 }
 
 /// The domain of that name, or an error that names the nearest one.

@@ -1,18 +1,24 @@
 //! One module per command; each has its arguments (`Args`) and `run`.
 
 pub mod ack;
+pub mod blocker;
 pub mod budget;
 pub mod check;
 pub mod compile;
 pub mod completions;
 pub mod doctor;
 pub mod explain;
+pub mod finding;
+pub mod gate;
 pub mod generate;
 pub mod handoff;
 pub mod inbox;
 pub mod init;
+pub mod init_agentic;
 pub mod install;
 pub mod join;
+pub mod kickoff;
+pub mod known_issue;
 pub mod leave;
 pub mod link;
 pub mod lock;
@@ -20,6 +26,7 @@ pub mod locks;
 pub mod log;
 pub mod man;
 pub mod pause;
+pub mod plan;
 pub mod read;
 pub mod reply;
 pub mod resume;

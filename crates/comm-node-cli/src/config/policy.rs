@@ -7,7 +7,7 @@ use super::domain::pattern;
 use super::reader::Reader;
 use super::yaml::Node;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 10] = [
     "unowned",
     "outside",
     "unbound",
@@ -15,8 +15,12 @@ const KEYS: [&str; 8] = [
     "lease_ttl",
     "leases_across_worktrees",
     "stop_gate",
+    "gate_timeout",
+    "orchestrator",
     "protected",
 ];
+/// The most that the commands of the stop gate may take, in seconds.
+const MAX_GATE_S: u64 = 540;
 const YES_NO: [(&str, bool); 2] = [("true", true), ("false", false)];
 const RULES: [(&str, Rule); 3] = [("deny", Rule::Deny), ("ask", Rule::Ask), ("allow", Rule::Allow)];
 const UNBOUND: [(&str, Unbound); 3] =
@@ -57,6 +61,18 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, registry: &mut Registry
             }
         }
         policy.stop_gate = commands.into_iter().map(|(command, _)| command).collect();
+    }
+    if let Some(node) = fields.get("gate_timeout")
+        && let Some(seconds) = reader.duration(node, "`gate_timeout`")
+    {
+        if seconds > MAX_GATE_S {
+            let help = "write 9m or less: Claude Code waits ten minutes for a hook";
+            reader.fault(node.at.clone(), "`gate_timeout` is more than nine minutes", help);
+        }
+        policy.gate_timeout_s = seconds;
+    }
+    if let Some(yes) = fields.get("orchestrator").and_then(|n| reader.choice(n, "`orchestrator`", &YES_NO)) {
+        policy.orchestrator = yes;
     }
     if let Some(node) = fields.get("protected") {
         let fold = registry.fold_case;

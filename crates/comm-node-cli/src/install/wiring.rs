@@ -42,7 +42,8 @@ pub const WIRES: &[Wire] = &[
     wire("PostToolBatch", "post-tool-use"),
     wire("SubagentStart", "subagent-start"),
     wire("SubagentStop", "subagent-stop"),
-    wire("Stop", "stop"),
+    // It runs the stop gate; `policy.gate_timeout` ends that before the client gives up.
+    Wire { timeout: 600, ..wire("Stop", "stop") },
     wire("PreCompact", "pre-compact"),
     // Without `blocks`: after an uninstall the program is gone, and what it held back must go through.
     wire("ConfigChange", "config-change"),

@@ -128,6 +128,11 @@ pub struct Policy {
     /// Commands that must pass before an agent may stop with a task open.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop_gate: Vec<String>,
+    /// How long these may take together, in seconds.
+    pub gate_timeout_s: u64,
+    /// True if prompts that ask for work are answered with a reminder to plan and to delegate.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub orchestrator: bool,
     /// Settings that only later releases act on, kept as they are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -143,6 +148,8 @@ impl Default for Policy {
             lease_ttl_s: 1800,
             leases_across_worktrees: true,
             stop_gate: Vec::new(),
+            gate_timeout_s: 300,
+            orchestrator: false,
             other: BTreeMap::new(),
         }
     }

@@ -15,6 +15,7 @@ mod ledger;
 mod lock;
 mod log;
 mod mail;
+mod notes;
 mod prune;
 mod signs;
 mod templates;
@@ -381,6 +382,11 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     file::replace(path, json_text(value)?.as_bytes(), Durability::Rebuildable)
+}
+
+/// The same for what a person wrote.
+fn write_json_flushed<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    file::replace(path, json_text(value)?.as_bytes(), Durability::Flushed)
 }
 
 fn json_text<T: Serialize>(value: &T) -> Result<String> {

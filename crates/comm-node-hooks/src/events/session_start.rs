@@ -21,6 +21,7 @@ use crate::mail;
 use crate::meter;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
+use crate::work;
 
 /// The hook program.
 pub const HOOK: Hook = Hook { program: "comm-node-session-start", gate: false, run };
@@ -33,7 +34,9 @@ const SAME_EVENT_MS: u64 = 2_000;
 const LISTING: Duration = Duration::from_millis(300);
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
-    let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
+    let Some(scene) = Scene::of_session(call, around, deadline)? else {
+        return Ok(work::without_node(call, around));
+    };
     // Before records that nobody looks after any more are put away.
     scene.store.look_out_sometimes(&SessionId::new(&call.session_id)?, deadline);
     let mut session = bind::register(&scene, call, around, deadline)?;
@@ -63,9 +66,10 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         stale: scene.is_stale(),
     });
     let money = budget::at_start(&scene, &session, call, deadline);
-    if !money.is_empty() {
+    let work = work::at_start(&scene, &session, binding);
+    for more in [money, work].iter().filter(|more| !more.is_empty()) {
         text.push('\n');
-        text.push_str(&money);
+        text.push_str(more.trim_end());
     }
     let room = MAX_CONTEXT.saturating_sub(text.chars().count() + 1);
     // Without its mail a session still has to know its scope.

@@ -1,6 +1,6 @@
 //! Stop: the main loop ends its turn. Frees what was committed in it, and what its subagents held
 //! that ended unheard, and looks at what commands in the background changed. The turn goes on where a
-//! question that holds another agent up is unanswered.
+//! question that holds another agent up is unanswered, where a task's criteria are open, and where its stop gate fails.
 
 use comm_node_core::Result;
 use comm_node_core::deadline::Deadline;
@@ -9,6 +9,7 @@ use crate::Hook;
 use crate::after;
 use crate::answer::Answer;
 use crate::commit;
+use crate::done;
 use crate::lease;
 use crate::mail;
 use crate::meter;
@@ -35,5 +36,8 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
             return Ok(told);
         }
     }
-    mail::at_stop(&scene, &session, call, deadline)
+    match mail::at_stop(&scene, &session, call, deadline)? {
+        Answer::Silent => done::at_stop(&scene, &session, call, around, deadline),
+        told => Ok(told),
+    }
 }

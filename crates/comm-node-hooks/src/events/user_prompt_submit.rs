@@ -11,6 +11,7 @@ use crate::answer::{Answer, MAX_CONTEXT};
 use crate::budget;
 use crate::commit;
 use crate::mail;
+use crate::reminder;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -34,10 +35,15 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         Err(_) if told != Answer::Silent => return Ok(told),
         Err(e) => return Err(e),
     };
-    if offer.text.is_empty() {
+    // What is not worth a failure of the prompt: that it isn't told.
+    let reminder = reminder::at_prompt(&scene, &session, call, around, deadline).unwrap_or_default();
+    if offer.text.is_empty() && reminder.is_empty() {
         return Ok(told);
     }
     let mut text = std::mem::take(&mut offer.text);
+    if text.chars().count() + reminder.chars().count() < MAX_CONTEXT {
+        text.push_str(reminder);
+    }
     if let Answer::Context { text: report, .. } = told {
         // Half a message is none: what doesn't fit is offered with the next prompt.
         if report.chars().count() + text.chars().count() + 2 > MAX_CONTEXT {

@@ -44,7 +44,7 @@ impl Offer<'_> {
                 }
             }
         }
-        Answer::Silent
+        Answer::Given
     }
 }
 

@@ -14,4 +14,5 @@ mod unseen;
 pub(crate) use drop_box::route;
 pub use mailbox::Offer;
 pub use start::at_start;
+pub(crate) use turn::{MAX_HELD, hold};
 pub use turn::{at_batch, at_prompt, at_stop};

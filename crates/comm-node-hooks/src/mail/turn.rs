@@ -16,7 +16,7 @@ use crate::scene::Scene;
 use crate::wire::Call;
 
 /// How often in a row a turn is not let end.
-const MAX_HELD: u32 = 2;
+pub(crate) const MAX_HELD: u32 = 2;
 /// Why it is not let end.
 const UNANSWERED: &str = "Another agent waits for an answer.";
 const UNSENT: &str = "A message in the drop box could not be sent.";
@@ -117,12 +117,12 @@ pub fn at_stop(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Dead
     }
     if offer.text.is_empty() {
         if routed.contains(" was not sent ") && held == 0 && !call.stop_hook_active {
-            hold(scene, session, held + 1, deadline)?;
+            hold(scene, session, held + 1, "mail", deadline)?;
             return Ok(Answer::Hold { reason: UNSENT, text: routed });
         }
         return Ok(Answer::Silent);
     }
-    hold(scene, session, held + 1, deadline)?;
+    hold(scene, session, held + 1, "mail", deadline)?;
     let mut text = std::mem::take(&mut offer.text);
     text.push_str(
         "`comm-node reply <id> '…'` answers one; `comm-node ack <id>` closes one that needs no answer.\n",
@@ -131,11 +131,12 @@ pub fn at_stop(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Dead
     Ok(offer.give(Answer::Hold { reason: UNANSWERED, text }))
 }
 
-/// Puts on record that the turn goes on, and how often in a row it was not let end.
-fn hold(scene: &Scene, session: &Session, held: u32, deadline: Deadline) -> Result<()> {
+/// Puts on record that the turn goes on, how often in a row it was not let end, and why not.
+pub(crate) fn hold(scene: &Scene, session: &Session, held: u32, why: &str, deadline: Deadline) -> Result<()> {
     scene.store.open_turn(&session.session_id);
     let _lock = scene.store.lock("sessions", deadline.at_most(Duration::from_secs(1)))?;
     let Some(mut session) = scene.store.read_session(&session.session_id)? else { return Ok(()) };
     session.held = held;
+    session.held_for = Some(why.to_owned());
     scene.store.write_session(&session)
 }

@@ -104,7 +104,11 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             bail!("not written: the role {next} needs {}", each.join(" and "));
         }
     }
+    // A figure is not worth failing for: work must be closed cleanly when nothing is left.
+    let gauge = here.store.gauge(&registry, &me.name, Some(&args.task), 0).ok().flatten();
+    let left = gauge.map(|g| format!("{} % ({} is spent)", 100_u64.saturating_sub(g.percent), g.text.trim()));
     let head = &mut handoff.head;
+    head.budget_left = left;
     (head.from, head.to) = (Some(me.name.clone()), Some(address.domain.clone()));
     head.session = session.as_ref().map(|s| s.session_id.to_string());
     (head.phase, head.after) = (address.phase.clone(), after);

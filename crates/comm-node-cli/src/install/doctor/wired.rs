@@ -295,6 +295,8 @@ fn fault(entry: &Entry) -> Option<String> {
     let program = Path::new(&entry.found.command);
     let blocks = raw.get("onFailure").and_then(Value::as_str) == Some("block");
     let args = raw.get("args").and_then(Value::as_array);
+    // The stop gate is run in it.
+    let longest = if entry.found.event == "Stop" { 600 } else { 60 };
     let why = if raw.get("type").and_then(Value::as_str) != Some("command") {
         "its type is not `command`".to_owned()
     } else if args.is_none_or(|a| a.iter().any(|v| !v.is_string())) {
@@ -303,8 +305,8 @@ fn fault(entry: &Entry) -> Option<String> {
         format!("{} is not an absolute path", program.display())
     } else if !is_program(program) {
         format!("{} is not there or can't be run", program.display())
-    } else if raw.get("timeout").and_then(Value::as_u64).is_none_or(|t| t == 0 || t > 60) {
-        "it has no timeout between 1 and 60 seconds".to_owned()
+    } else if raw.get("timeout").and_then(Value::as_u64).is_none_or(|t| t == 0 || t > longest) {
+        format!("it has no timeout between 1 and {longest} seconds")
     } else if entry.found.event == "PreToolUse" && !blocks {
         "it lacks `\"onFailure\": \"block\"`, so edits would go through if it failed".to_owned()
     } else if entry.found.event == "UserPromptSubmit" && blocks {

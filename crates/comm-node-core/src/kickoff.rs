@@ -1,0 +1,208 @@
+//! The kickoff: one goal, every domain told what its part is, and nobody begins before all are there.
+//!
+//! Values only; `store::kickoff` keeps the one record that says how far it got.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::guard;
+use crate::node::registry::Domain;
+use crate::text::one_line;
+
+/// The kickoff of a node, `kickoff.json`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct Kickoff {
+    /// The format's version, 1.
+    pub version: u32,
+    /// Its id.
+    pub id: String,
+    /// What is to be reached.
+    pub goal: String,
+    /// More of it, if the person gave any.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub brief: String,
+    /// When it was called, RFC 3339.
+    pub called: String,
+    /// When it was started, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// True if it was started without some.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forced: bool,
+    /// The domains that take part.
+    pub members: BTreeMap<String, Member>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+/// One domain's part.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Member {
+    /// The id of the message that called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The session that reported ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// When, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// The id of the message that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+impl Kickoff {
+    /// The domains that have not reported ready.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&str> {
+        self.members.iter().filter(|(_, m)| m.ready.is_none()).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// True once everybody may begin who is there.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// The domains that are to be told to begin: ready, and not told yet.
+    #[must_use]
+    pub fn to_start(&self) -> Vec<String> {
+        let due = |m: &Member| m.ready.is_some() && m.start.is_none();
+        self.members.iter().filter(|(_, m)| due(m)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// How it stands, in a word.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (self.is_started(), self.missing().is_empty()) {
+            (true, true) => "started",
+            (true, false) => "started without some",
+            (false, _) => "waiting",
+        }
+    }
+}
+
+/// Characters of the person's brief that a message has room for.
+const BRIEF: usize = 900;
+/// Peers that are named.
+const PEERS: usize = 12;
+
+/// What the message to `domain` says.
+#[must_use]
+pub fn text(kickoff: &Kickoff, domain: &Domain<'_>) -> String {
+    let mut out = format!("Goal: {}\n", one_line(&kickoff.goal, 400));
+    let about = if domain.description.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", one_line(&domain.description, 120))
+    };
+    let _ = writeln!(
+        out,
+        "Your part: domain {}{about}; it writes {}.",
+        domain.name,
+        one_line(&guard::scope(domain), 300)
+    );
+    if let Some(role) = &domain.role {
+        let _ = writeln!(out, "Role: {role}.");
+    }
+    let list = |items: Vec<String>| items.join(", ");
+    if !domain.exports.is_empty() {
+        let items = domain.exports.iter().take(PEERS).map(|e| one_line(e, 60).into_owned()).collect();
+        let _ = writeln!(out, "Publishes: {}.", list(items));
+    }
+    if !domain.imports.is_empty() {
+        let item = |(from, what): &(crate::text::Text<'_>, Vec<crate::text::Text<'_>>)| {
+            let what: Vec<&str> = what.iter().map(|w| w.as_str()).collect();
+            one_line(&format!("{} from {from}", what.join(", ")), 120).into_owned()
+        };
+        let _ = writeln!(out, "Needs: {}.", list(domain.imports.iter().take(PEERS).map(item).collect()));
+    }
+    let peers: Vec<&str> =
+        kickoff.members.keys().map(String::as_str).filter(|name| *name != domain.name.as_str()).collect();
+    if !peers.is_empty() {
+        let more = peers.len().saturating_sub(PEERS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = writeln!(
+            out,
+            "Peers: {}{more}.",
+            peers.iter().take(PEERS).copied().collect::<Vec<_>>().join(", ")
+        );
+    }
+    if !kickoff.brief.is_empty() {
+        if kickoff.brief.chars().count() <= BRIEF {
+            let _ = writeln!(out, "\n{}", kickoff.brief.trim());
+        } else {
+            let _ = writeln!(out, "The brief is long: `comm-node kickoff {}` prints it.", domain.name);
+        }
+    }
+    let _ = write!(
+        out,
+        "\nFirst: run `comm-node kickoff {}`, which reports ready. Plan your part, change nothing yet; START comes as a \
+         message when all are ready.",
+        domain.name
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::registry::Registry;
+    use crate::text::estimate_tokens;
+
+    fn registry(domains: usize) -> String {
+        let domains: Vec<String> = (0..domains)
+            .map(|i| format!(r#"{{"name":"d{i}","description":"part {i}","scope":[["src/d{i}/**",1]],"exports":["Types"],"imports":[["d0",["A"]]]}}"#))
+            .collect();
+        format!(
+            r#"{{"version":1,"source":{{"size":0,"mtime_ns":0,"ctime_ns":0,"ino":0}},"name":"n","trees":["/n"],"roles":[],"domains":[{}]}}"#,
+            domains.join(",")
+        )
+    }
+
+    #[test]
+    fn a_message_says_what_a_domain_has_to_know_and_fits() {
+        let text_of = registry(20);
+        let registry = Registry::parse(&text_of).expect("valid");
+        let members = registry.domains.iter().map(|d| (d.name.to_string(), Member::default())).collect();
+        let kickoff =
+            Kickoff { goal: "Login".into(), brief: "x ".repeat(400), members, ..Kickoff::default() };
+        let said = text(&kickoff, &registry.domains[1]);
+        for piece in [
+            "Goal: Login",
+            "domain d1 (part 1)",
+            "src/d1/**",
+            "Publishes: Types",
+            "A from d0",
+            "and 7 more",
+            "comm-node kickoff d1",
+        ] {
+            assert!(said.contains(piece), "{piece}: {said}");
+        }
+        assert!(estimate_tokens(&said) < 540, "{}", estimate_tokens(&said));
+        let long = Kickoff { brief: "y".repeat(5000), ..kickoff };
+        let said = text(&long, &registry.domains[1]);
+        assert!(said.contains("`comm-node kickoff d1` prints it") && estimate_tokens(&said) < 400);
+    }
+
+    #[test]
+    fn who_is_missing_and_who_is_to_begin() {
+        let mut kickoff = Kickoff::default();
+        for name in ["a", "b"] {
+            kickoff.members.insert(name.into(), Member::default());
+        }
+        assert_eq!((kickoff.missing(), kickoff.state()), (vec!["a", "b"], "waiting"));
+        kickoff.members.get_mut("b").expect("is there").ready = Some("now".into());
+        assert_eq!((kickoff.missing(), kickoff.to_start()), (vec!["a"], vec!["b".to_owned()]));
+        kickoff.started = Some("now".into());
+        kickoff.members.get_mut("b").expect("is there").start = Some("id".into());
+        assert!(kickoff.to_start().is_empty() && kickoff.state() == "started without some");
+    }
+}

@@ -1,0 +1,81 @@
+//! Known issues: facts for everyone, for good.
+
+use serde::Serialize;
+
+use super::{entries, fields, line_of};
+use crate::markdown::{Fault, lines};
+
+/// The title of the file.
+pub const TITLE: &str = "Known issues";
+/// The file, relative to the project.
+pub const FILE: &str = "docs/KNOWN_ISSUES.md";
+
+/// A known issue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Issue {
+    /// The line of its heading.
+    pub line: u32,
+    /// What it is.
+    pub title: String,
+    /// How it stands.
+    pub status: String,
+    /// What happens.
+    pub issue: String,
+    /// What helps meanwhile.
+    pub workaround: String,
+    /// What it affects.
+    pub affects: String,
+    /// Where more is to be found.
+    pub reference: String,
+}
+
+/// The known issues in `text`, and what is wrong with it.
+#[must_use]
+pub fn read(text: &str) -> (Vec<Issue>, Vec<Fault>) {
+    let all = lines(text.strip_prefix('\u{feff}').unwrap_or(text), 1);
+    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    for entry in entries(&all).into_iter().filter(|entry| entry.level == 2) {
+        if entry.title.is_empty() {
+            faults.push(Fault::new(entry.line, "the heading is empty", "write `## <title>`"));
+        }
+        let names = ["Status", "Issue", "Workaround", "Affects", "Ref"];
+        let [status, issue, workaround, affects, reference] =
+            fields(entry.body, entry.line, names, "**", &mut faults);
+        let title = entry.title.to_owned();
+        found.push(Issue { line: entry.line, title, status, issue, workaround, affects, reference });
+    }
+    (found, faults)
+}
+
+/// The issue as an entry of the file.
+#[must_use]
+pub fn write(issue: &Issue) -> String {
+    format!(
+        "## {}\n- **Status**: {}\n- **Issue**: {}\n- **Workaround**: {}\n- **Affects**: {}\n- **Ref**: {}\n",
+        line_of(&issue.title),
+        line_of(&issue.status),
+        line_of(&issue.issue),
+        line_of(&issue.workaround),
+        line_of(&issue.affects),
+        line_of(&issue.reference)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_read_and_written() {
+        let issue = Issue { title: "Slow start".into(), status: "open".into(), ..Issue::default() };
+        let text = format!("# Known issues\n\n{}", write(&issue));
+        let (found, faults) = read(&text);
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(
+            (found[0].title.as_str(), found[0].status.as_str(), found[0].line),
+            ("Slow start", "open", 3)
+        );
+        let faults = read(&text.replace("- **Ref**: <unknown>\n", "")).1;
+        assert_eq!(faults[0].in_file("k.md").split(';').next(), Some("k.md:3: the field `Ref` is missing"));
+    }
+}

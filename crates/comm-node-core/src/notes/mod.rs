@@ -1,0 +1,151 @@
+//! The working files that people and agents share: blockers, findings, known issues and plans. Their headings and
+//! fields are a contract: whatever deviates is answered with its line, because what is not found is not heard.
+//!
+//! Values only; who reads them from where is said in `store::notes` and in the command line.
+
+pub mod blocker;
+pub mod finding;
+pub mod issue;
+pub mod pending;
+pub mod plan;
+
+use crate::markdown::{Fault, Line};
+
+/// What stands for something that nobody knows.
+pub const UNKNOWN: &str = "<unknown>";
+/// The largest working file that a command reads.
+pub const MAX_FILE: u64 = 1 << 20;
+
+/// A heading and what stands below it.
+pub(crate) struct Entry<'l, 't> {
+    pub(crate) line: u32,
+    pub(crate) level: usize,
+    pub(crate) title: &'t str,
+    pub(crate) body: &'l [Line<'t>],
+}
+
+/// The headings of `all`, each with the lines up to the next one.
+pub(crate) fn entries<'l, 't>(all: &'l [Line<'t>]) -> Vec<Entry<'l, 't>> {
+    let heads: Vec<usize> = (0..all.len()).filter(|i| all[*i].heading().is_some()).collect();
+    let entry = |(n, at): (usize, &usize)| {
+        let (level, title) = all[*at].heading()?;
+        let end = heads.get(n + 1).copied().unwrap_or(all.len());
+        Some(Entry { line: all[*at].number, level, title, body: &all[*at + 1..end] })
+    };
+    heads.iter().enumerate().filter_map(entry).collect()
+}
+
+/// The value of the bullet `- <name>: …` in `body`, further lines included. Marks around the name don't count.
+pub(crate) fn field(body: &[Line<'_>], name: &str) -> Option<String> {
+    let mut out: Option<String> = None;
+    for line in body {
+        if let Some(bullet) = line.bullet() {
+            if out.is_some() {
+                break;
+            }
+            let plain = bullet.strip_prefix("**").unwrap_or(bullet);
+            let rest = plain.strip_prefix(name).map(|rest| rest.strip_prefix("**").unwrap_or(rest));
+            let value = rest.and_then(|rest| rest.strip_prefix(':'));
+            out = value.map(|value| value.strip_prefix("**").unwrap_or(value).trim().to_owned());
+        } else if let (true, false, Some(out)) = (line.is_indented(), line.is_blank(), out.as_mut()) {
+            out.push('\n');
+            out.push_str(line.text.trim());
+        } else if out.is_some() {
+            break;
+        }
+    }
+    out
+}
+
+/// The values of all of `names` in `body`; for one that is missing or empty a fault at `line`.
+pub(crate) fn fields<const N: usize>(
+    body: &[Line<'_>],
+    line: u32,
+    names: [&str; N],
+    mark: &str,
+    faults: &mut Vec<Fault>,
+) -> [String; N] {
+    names.map(|name| match field(body, name) {
+        Some(value) if !value.is_empty() => value,
+        found => {
+            let what = if found.is_some() { "is empty" } else { "is missing" };
+            faults.push(Fault::new(
+                line,
+                format!("the field `{name}` {what}"),
+                format!("write `- {mark}{name}{mark}: …`, with {UNKNOWN} for what isn't known"),
+            ));
+            UNKNOWN.to_owned()
+        }
+    })
+}
+
+/// True for `YYYY` at the beginning.
+pub(crate) fn has_year(title: &str) -> bool {
+    title.len() >= 4
+        && title.bytes().take(4).all(|b| b.is_ascii_digit())
+        && !title.as_bytes().get(4).is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// True for `YYYY-MM-DD` at the beginning.
+pub(crate) fn has_date(title: &str) -> bool {
+    let form = |(i, b): (usize, u8)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() };
+    title.len() >= 10 && title.bytes().take(10).enumerate().all(form)
+}
+
+/// `text` (what was there, if anything) with `entry` at its end, behind `title`.
+#[must_use]
+pub fn append(text: Option<&str>, title: &str, entry: &str) -> String {
+    let mut out = match text {
+        Some(text) if !text.trim().is_empty() => text.trim_end().to_owned(),
+        _ => format!("# {title}"),
+    };
+    out.push_str("\n\n");
+    out.push_str(entry.trim_end());
+    out.push('\n');
+    out
+}
+
+/// `text` without the entry whose heading is at `line`, and that entry.
+#[must_use]
+pub fn take_out(text: &str, line: u32) -> Option<(String, String)> {
+    let all = crate::markdown::lines(text, 1);
+    let found = entries(&all).into_iter().find(|entry| entry.line == line)?;
+    let (from, len) = (usize::try_from(line).ok()? - 1, found.body.len() + 1);
+    let mut rest = String::new();
+    let mut taken = String::new();
+    for (i, raw) in text.split_inclusive('\n').enumerate() {
+        let into = if i >= from && i < from + len { &mut taken } else { &mut rest };
+        into.push_str(raw);
+    }
+    Some((rest, taken))
+}
+
+/// What an agent says, in one line of a file.
+pub(crate) fn line_of(raw: &str) -> String {
+    let words: Vec<&str> = raw.split_whitespace().collect();
+    if words.is_empty() { UNKNOWN.to_owned() } else { words.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markdown::lines;
+
+    #[test]
+    fn fields_in_every_way_people_write_them() {
+        let body = lines("- A: one\n  more\n- **B**: two\n- **C:** three\n\nD: four\n", 1);
+        let get = |name| field(&body, name);
+        assert_eq!(get("A").as_deref(), Some("one\nmore"));
+        assert_eq!((get("B").as_deref(), get("C").as_deref(), get("D")), (Some("two"), Some("three"), None));
+    }
+
+    #[test]
+    fn an_entry_is_added_and_taken_out() {
+        let one = append(None, "T", "## 1\n- a\n");
+        let two = append(Some(&one), "T", "## 2\n- b\n");
+        assert_eq!(two, "# T\n\n## 1\n- a\n\n## 2\n- b\n");
+        let (rest, taken) = take_out(&two, 3).expect("is there");
+        assert_eq!((rest.as_str(), taken.as_str()), ("# T\n\n## 2\n- b\n", "## 1\n- a\n\n"));
+        assert!(take_out(&two, 4).is_none());
+    }
+}

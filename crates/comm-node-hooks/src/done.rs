@@ -1,0 +1,209 @@
+//! Whether a session with a task open may end its turn: the task's criteria, and the node's stop gate.
+//!
+//! Both hold a turn back at most twice in a row, together with mail, and not twice for the same reason. The gate's
+//! commands are run by the command line beside this program, which ends them when their time is over, and
+//! when this program goes away.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use comm_node_core::Result;
+use comm_node_core::activity::Activity;
+use comm_node_core::deadline::Deadline;
+use comm_node_core::guard::{self, Binding};
+use comm_node_core::node::registry::Mode;
+use comm_node_core::session::Session;
+use comm_node_core::store::Event;
+use comm_node_core::text::one_line;
+use serde::Deserialize;
+
+use crate::answer::Answer;
+use crate::mail::{MAX_HELD, hold};
+use crate::scene::{Scene, Surroundings};
+use crate::wire::Call;
+
+/// Why a turn is not let end.
+const OPEN: &str = "The task is not done: criteria are open.";
+const RED: &str = "The stop gate fails.";
+/// Criteria that are named.
+const NAMED: usize = 8;
+/// What the gate may say, in bytes.
+const MAX_SAID: u64 = 64 << 10;
+/// How long the command line is waited for beyond the time of the commands.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// What the gate came to, as `comm-node gate --json` prints it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Verdict {
+    passed: bool,
+    command: String,
+    how: String,
+    said: String,
+}
+
+/// Stop: holds the turn where the task is not done.
+///
+/// # Errors
+/// When the session's record can't be read or written.
+pub(crate) fn at_stop(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    around: &Surroundings,
+    deadline: Deadline,
+) -> Result<Answer> {
+    let Binding::Domain(domain) = guard::binding(&scene.registry, session) else { return Ok(Answer::Silent) };
+    let Some(task) = session.task.as_deref() else { return Ok(Answer::Silent) };
+    // Who waits for a person's decision has nothing to go on with.
+    if call.subagent().is_some() || domain.mode == Mode::Off || session.activity == Some(Activity::Blocked) {
+        return Ok(Answer::Silent);
+    }
+    let held = if call.stop_hook_active { session.held } else { 0 };
+    if held >= MAX_HELD {
+        return Ok(Answer::Silent);
+    }
+    let before = session.held_for.as_deref().filter(|_| call.stop_hook_active);
+    let shown = one_line(task, 80);
+    let open = scene.store.open_criteria(&scene.layout.root, &domain.name, &session.session_id, task);
+    if !open.is_empty() {
+        let why = reason("criteria", &open.concat());
+        if before != Some(&why) {
+            hold(scene, session, held + 1, &why, deadline)?;
+            return Ok(Answer::Hold { reason: OPEN, text: criteria(&shown, &open) });
+        }
+    }
+    if scene.registry.policy.stop_gate.is_empty() {
+        return Ok(Answer::Silent);
+    }
+    let Some(verdict) = gate(scene, session, around) else {
+        return Ok(Answer::Person(
+            "comm-node: the stop gate could not be run; `comm-node gate` shows why.".to_owned(),
+        ));
+    };
+    if verdict.passed {
+        return Ok(Answer::Silent);
+    }
+    let why = reason("gate", &[verdict.command.as_str(), &verdict.how, &steady(&verdict.said)].concat());
+    let again = before == Some(&why);
+    log(scene, session, if again { "gate_let_go" } else { "gate_held" }, &verdict.command)?;
+    if again {
+        return Ok(Answer::Person(format!(
+            "comm-node: task {shown} is open and the stop gate still fails (`{}`); the turn was let end all the same.",
+            one_line(&verdict.command, 200)
+        )));
+    }
+    hold(scene, session, held + 1, &why, deadline)?;
+    let text = format!(
+        "comm-node: task {shown} is open, and `{}` of the node's stop gate {}. The end of what it said:\n{}\nThe task \
+         is done when it passes; `comm-node gate` runs it again. If it can't be mended here, `comm-node blocker add` or a \
+         hand-off says why.",
+        one_line(&verdict.command, 200),
+        one_line(&verdict.how, 80),
+        comm_node_core::mail::frame::quoted(&verdict.said)
+    );
+    Ok(Answer::Hold { reason: RED, text })
+}
+
+fn log(scene: &Scene, session: &Session, event: &str, note: &str) -> Result<()> {
+    scene.store.log(&Event {
+        event,
+        session: session.session_id.as_str(),
+        domain: session.domain.as_deref().unwrap_or_default(),
+        note: &one_line(note, 200),
+        ..Event::default()
+    })
+}
+
+/// What is said of criteria that are open.
+fn criteria(task: &str, open: &[String]) -> String {
+    let mut out = format!("comm-node: task {task} is open, and of its criteria these are not checked off:\n");
+    for one in open.iter().take(NAMED) {
+        out.push_str("> ");
+        out.push_str(&one_line(one, 200));
+        out.push('\n');
+    }
+    if open.len() > NAMED {
+        out.push_str(&format!("and {} more\n", open.len() - NAMED));
+    }
+    out.push_str(&format!(
+        "`comm-node handoff check {task} <n>` checks off a step of a hand-off, an edit one of the plan. What is left for \
+         another session goes into `comm-node handoff write {task}`, what only a person can settle into `comm-node blocker add`."
+    ));
+    out
+}
+
+/// A short name for a reason, by which it is known again.
+fn reason(kind: &str, text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{kind} {hash:016x}")
+}
+
+/// `said` without what is another at each run: times, counts, addresses.
+fn steady(said: &str) -> String {
+    said.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// Has the command line beside this program run the gate; `None` where it can't.
+fn gate(scene: &Scene, session: &Session, around: &Surroundings) -> Option<Verdict> {
+    let exe = std::env::current_exe().ok()?;
+    let program = exe.with_file_name(["comm-node", std::env::consts::EXE_SUFFIX].concat());
+    let mut command = Command::new(program);
+    command.args(["gate", "--json", "--for-hook", "--session", session.session_id.as_str(), "--node"]);
+    command.arg(&scene.layout.root);
+    if let Some(dir) = around.project_dir.as_ref().or(around.cwd.as_ref()).filter(|dir| dir.is_dir()) {
+        command.current_dir(dir);
+    }
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let limit = Deadline::after(Duration::from_secs(scene.registry.policy.gate_timeout_s) + GRACE);
+    let said = finish(child, limit)?;
+    serde_json::from_slice(&said).ok()
+}
+
+/// What `child` says until it ends, or `limit` has passed; then it is killed, and what it started ends itself.
+fn finish(mut child: Child, limit: Deadline) -> Option<Vec<u8>> {
+    let pipe = child.stdout.take()?;
+    let reader = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        let read = pipe.take(MAX_SAID).read_to_end(&mut said);
+        read.is_ok().then_some(said)
+    });
+    loop {
+        match child.try_wait() {
+            Ok(Some(_)) => break,
+            Ok(None) if !limit.passed() => std::thread::sleep(Duration::from_millis(5)),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+        }
+    }
+    reader.join().ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_known_again_although_figures_differ() {
+        let of = |said: &str| reason("gate", &steady(said));
+        assert_eq!(of("1 failed in 0.31s"), of("1 failed in 0.29s"));
+        assert_ne!(of("a failed"), of("b failed"));
+        assert_ne!(reason("gate", ""), reason("criteria", ""));
+    }
+
+    #[test]
+    fn open_criteria_are_named_and_harmless() {
+        let open: Vec<String> = (0..10).map(|i| format!("step {i}\u{1b}[2J")).collect();
+        let text = criteria("bd-1", &open);
+        assert!(
+            text.contains("> step 0\\u{1b}[2J\n") && text.contains("and 2 more") && !text.contains('\u{1b}'),
+            "{text}"
+        );
+    }
+}
