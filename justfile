@@ -75,3 +75,9 @@ soak-mail:
 # Every fault that can be made here: kill -9 at each system call of each writer, and the rest; some minutes
 faults:
     FAULTS=long cargo test --locked --test faults -- --nocapture
+
+# Hostile files and calls for so many seconds each, from a new seed each time: what hooks read from stdin, comm-node.yaml,
+# messages, transcripts, settings, hand-offs; and shell commands
+fuzz-all seconds="600":
+    FUZZ_SECONDS={{seconds}} cargo test --release --locked --test fuzz -- --nocapture --test-threads 2
+    just fuzz {{seconds}}

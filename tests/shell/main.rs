@@ -22,6 +22,9 @@ mod grammar;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod node;
+#[cfg(target_os = "linux")]
+#[path = "../support/random.rs"]
+mod random;
 
 /// A number from the environment.
 #[cfg(target_os = "linux")]

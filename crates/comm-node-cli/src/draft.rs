@@ -31,19 +31,19 @@ const MAX_BUDGET: u32 = 100_000;
 
 /// A message that was written by hand.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub struct Written {
     /// What it says; its recipients are not looked up yet.
-    pub(crate) said: Draft,
+    pub said: Draft,
     /// Whom it says that it is from.
-    pub(crate) from: Option<String>,
+    pub from: Option<String>,
     /// Where its recipients stand.
-    pub(crate) to_at: Range<usize>,
+    pub to_at: Range<usize>,
     /// The frontmatter, in which places are counted.
-    pub(crate) source: Source,
+    pub source: Source,
 }
 
 /// True if `text` begins with frontmatter.
-pub(crate) fn has_frontmatter(text: &str) -> bool {
+pub fn has_frontmatter(text: &str) -> bool {
     text.strip_prefix('\u{feff}').unwrap_or(text).lines().next().is_some_and(|line| line.trim_end() == "---")
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn has_frontmatter(text: &str) -> bool {
 ///
 /// # Errors
 /// What is wrong with it, and the text in which that is.
-pub(crate) fn read(name: &str, text: &str) -> Result<Written, (Source, Vec<Issue>)> {
+pub fn read(name: &str, text: &str) -> Result<Written, (Source, Vec<Issue>)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let whole = || Source::new(name, text);
     if !has_frontmatter(text) {

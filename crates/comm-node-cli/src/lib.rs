@@ -11,7 +11,7 @@ mod budgeting;
 pub mod cli;
 pub mod commands;
 pub mod config;
-mod draft;
+pub mod draft;
 pub mod env;
 mod exec;
 pub mod generate;
