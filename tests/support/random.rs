@@ -19,7 +19,7 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let wide = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(wide % n.max(1) as u64).unwrap()
+        usize::try_from(wide % n.max(1) as u64).unwrap_or(0)
     }
 
     /// One of them.
