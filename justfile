@@ -81,3 +81,9 @@ faults:
 fuzz-all seconds="600":
     FUZZ_SECONDS={{seconds}} cargo test --release --locked --test fuzz -- --nocapture --test-threads 2
     just fuzz {{seconds}}
+
+# comm-node's hooks and others on the same calls; installs those from PyPI and npm into ~/.cache/comm-node-compare
+compare pairs="300":
+    cargo build --release --locked --no-default-features --bins --target {{arch()}}-unknown-linux-musl
+    cargo build --locked --bin comm-node
+    python3 benches/compare/compare.py target/{{arch()}}-unknown-linux-musl/release target/debug/comm-node {{pairs}}
