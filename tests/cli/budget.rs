@@ -42,8 +42,8 @@ fn change(node: &Node, id: &str, how: impl FnOnce(&mut Session)) {
     store.write_session(&session).expect("writes");
 }
 
-/// Has `domain` spend `n` tokens, `micro` millionths of a dollar and messages of `talk` tokens on `task`.
-fn spend(node: &Node, domain: &str, task: &str, n: u64, micro: u64, talk: u64) {
+/// Has `domain` spend `n` tokens, `micro` millionths of a dollar on `task`.
+fn spend(node: &Node, domain: &str, task: &str, n: u64, micro: u64) {
     use std::sync::atomic::{AtomicU64, Ordering};
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -54,7 +54,7 @@ fn spend(node: &Node, domain: &str, task: &str, n: u64, micro: u64, talk: u64) {
         cache_read_tokens: 1_000_000,
         ..Usage::default()
     };
-    let spend = Spend { usage, pico_usd: micro * 1_000_000, sent_tokens: talk, ..Spend::default() };
+    let spend = Spend { usage, pico_usd: micro * 1_000_000, ..Spend::default() };
     let keys = Keys { domain: domain.into(), task: task.into(), day: today(), ..Keys::default() };
     let source = Source::main(SessionId::new(&format!("spender-{serial}")).expect("an id"));
     let mut record = Record::new();
@@ -102,8 +102,8 @@ fn nothing_is_refused_without_a_budget_or_below_it() {
     for (id, path) in [("b", "api/a.rs"), ("f", "web/a.ts")] {
         assert_eq!(write(&node, id, path), "", "{id}");
     }
-    spend(&node, "backend", "", 999, 0, 0);
-    spend(&node, "frontend", "", 50_000, 0, 0);
+    spend(&node, "backend", "", 999, 0);
+    spend(&node, "frontend", "", 50_000, 0);
     assert!(node.batch("b").contains("nearly spent"));
     assert_eq!(node.batch("f"), "");
     for (id, path) in [("b", "api/a.rs"), ("f", "web/a.ts")] {
@@ -117,7 +117,7 @@ fn nothing_is_refused_without_a_budget_or_below_it() {
 #[test]
 fn a_node_without_budgets_has_no_standing() {
     let node = Node::new();
-    spend(&node, "backend", "", 50_000, 0, 0);
+    spend(&node, "backend", "", 50_000, 0);
     assert_eq!((write(&node, "b", "api/a.rs"), node.batch("b"), node.prompt("b")), Default::default());
     assert!(!node.root.join(".comm-node/ledger/standing.json").exists());
     node.run("", &["budget"]).good();
@@ -129,7 +129,7 @@ fn at_100_percent_new_work_is_refused_and_what_closes_it_is_not() {
     fs::create_dir_all(node.root.join("api")).expect("makes");
     fs::write(node.root.join("api/old.rs"), "x").expect("writes");
     assert_eq!(write(&node, "b", "api/a.rs"), "");
-    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
     node.batch("b");
     for said in [
         write(&node, "b", "api/a.rs"),
@@ -170,7 +170,7 @@ fn at_100_percent_new_work_is_refused_and_what_closes_it_is_not() {
 fn who_may_not_write_a_path_is_told_that_first() {
     let node = node("{tokens_per_day: 1000}", "");
     assert_eq!(write(&node, "b2", "api/a.rs"), "");
-    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
     node.batch("b");
     assert!(write(&node, "b", "web/a.ts").contains("belongs to domain frontend"));
     let said = write(&node, "b", "api/a.rs");
@@ -182,7 +182,7 @@ fn who_may_not_write_a_path_is_told_that_first() {
 fn bands_are_told_once_to_each_session() {
     let node = node("{tokens_per_day: 1000}", "");
     assert_eq!((node.batch("b"), node.prompt("b")), Default::default());
-    spend(&node, "backend", "", 500, 0, 0);
+    spend(&node, "backend", "", 500, 0);
     assert_eq!(
         node.batch("b"),
         "comm-node: half of the budget is spent: 50 % or more of today's 1,000 tokens of domain backend."
@@ -191,9 +191,9 @@ fn bands_are_told_once_to_each_session() {
     // The other session hears of it at its next prompt.
     assert!(node.prompt("b2").contains("50 % or more"));
     assert_eq!((node.prompt("b2"), node.batch("b2")), Default::default());
-    spend(&node, "backend", "", 300, 0, 0);
+    spend(&node, "backend", "", 300, 0);
     assert!(node.batch("b").contains("80 % or more"));
-    spend(&node, "backend", "", 200, 0, 0);
+    spend(&node, "backend", "", 200, 0);
     assert!(node.prompt("b").contains("used up"));
     assert_eq!((node.batch("b"), node.prompt("b")), Default::default());
     // The brief says it as well, and is not followed by it once more.
@@ -209,7 +209,7 @@ fn warn_only_notes() {
         ("{tokens_per_day: 1000}, mode: warn", ""),
     ] {
         let node = node(budget, more);
-        spend(&node, "backend", "", 2_000, 0, 0);
+        spend(&node, "backend", "", 2_000, 0);
         let said = node.batch("b");
         assert!(said.contains("used up"), "{said}");
         for said in [write(&node, "b", "api/a.rs"), bash(&node, "b", "python3 x.py")] {
@@ -217,7 +217,7 @@ fn warn_only_notes() {
         }
     }
     let node = node("{tokens_per_day: 1000}, mode: off", "");
-    spend(&node, "backend", "", 2_000, 0, 0);
+    spend(&node, "backend", "", 2_000, 0);
     assert_eq!((node.batch("b"), write(&node, "b", "api/a.rs")), Default::default());
 }
 
@@ -227,7 +227,7 @@ fn stop_ends_the_run_after_a_hand_off_was_offered() {
     let read = json!({"file_path": node.root.join("comm-node.yaml")});
     let send = json!({"command": "comm-node send human --type handoff 'open: tests'"});
     assert_eq!(batch(&node, "b", "Read", &read), "");
-    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
     let offered = batch(&node, "b", "Read", &read);
     assert!(
         offered.contains("This run ends with the next call") && !offered.contains("continue"),
@@ -258,7 +258,7 @@ fn stop_ends_the_run_after_a_hand_off_was_offered() {
 #[test]
 fn a_persons_grant_lets_it_go_on_and_an_agents_does_not() {
     let node = node("{tokens_per_day: 1000, usd_per_day: 1}", "");
-    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
     node.batch("b");
     assert!(write(&node, "b", "api/a.rs").contains("deny"));
     for args in [
@@ -272,7 +272,7 @@ fn a_persons_grant_lets_it_go_on_and_an_agents_does_not() {
     assert_eq!(said.out, "granted 500 tokens to domain backend\n");
     assert_eq!(write(&node, "b", "api/a.rs"), "");
     // Dollars are another budget.
-    spend(&node, "backend", "", 0, 1_000_000, 0);
+    spend(&node, "backend", "", 0, 1_000_000);
     node.batch("b");
     assert!(write(&node, "b", "api/a.rs").contains("today's $1.00"));
     let said = node.run("", &["budget", "grant", "backend", "500"]).good();
@@ -295,8 +295,8 @@ fn a_task_is_used_up_by_itself() {
     let node = node("{tokens_per_task: 1000}", "");
     set_task(&node, "b", "bd-1");
     set_task(&node, "b2", "bd-2");
-    spend(&node, "backend", "bd-1", 1_500, 0, 0);
-    spend(&node, "backend", "bd-2", 10, 0, 0);
+    spend(&node, "backend", "bd-1", 1_500, 0);
+    spend(&node, "backend", "bd-2", 10, 0);
     node.batch("b");
     let said = write(&node, "b", "api/a.rs");
     assert!(said.contains("the task's 1,000 tokens (task bd-1, domain backend)"), "{said}");
@@ -316,8 +316,8 @@ fn a_task_is_used_up_by_itself() {
 #[test]
 fn all_domains_together_have_a_budget() {
     let node = node("{tokens_per_day: 5000}", "budget: {tokens_per_day: 3000}\n");
-    spend(&node, "backend", "", 1_000, 0, 0);
-    spend(&node, "frontend", "", 2_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
+    spend(&node, "frontend", "", 2_000, 0);
     node.batch("f");
     for (id, path) in [("b", "api/a.rs"), ("f", "web/a.ts")] {
         let said = write(&node, id, path);
@@ -331,7 +331,7 @@ fn all_domains_together_have_a_budget() {
 #[test]
 fn a_request_is_granted_refused_and_explained() {
     let node = node("{tokens_per_day: 1000, cap: 600}", "");
-    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
     node.batch("b");
     let ask = |id: &str, n: &str| node.run(id, &["budget", "request", n, "--reason", "two more tables"]);
     ask("", "5").refused(&["inside a session"]);
@@ -361,7 +361,7 @@ fn a_request_is_granted_refused_and_explained() {
         said.out
     );
     // What is used of the grant makes it thrifty again.
-    spend(&node, "backend", "", 400, 0, 0);
+    spend(&node, "backend", "", 400, 0);
     node.batch("b");
     let said = node.run("b", &["budget", "explain", "--json"]).good().json();
     assert_eq!((&said["thrift"], &said["used_tokens"]), (&json!(1.0), &json!(400)));
@@ -370,7 +370,7 @@ fn a_request_is_granted_refused_and_explained() {
 #[test]
 fn a_request_by_mail_gets_its_answer_by_mail() {
     let node = node("{tokens_per_day: 1000, cap: 600}", "");
-    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
     node.batch("b");
     let send = |n: &[&str]| {
         let mut args = vec!["send", "human", "two more tables", "--type", "budget_request"];
@@ -394,16 +394,24 @@ fn a_request_by_mail_gets_its_answer_by_mail() {
 
 #[test]
 fn messages_about_a_task_have_a_budget() {
-    let node = node("{coordination_per_task: 100}", "");
+    let node = node("{coordination_per_task: 10}", "");
     set_task(&node, "b", "bd-1");
-    node.send("b", &["frontend", "one"]);
-    spend(&node, "backend", "bd-1", 0, 0, 100);
+    let cost = |id: &str| {
+        let sent = node.run("b", &["sent", "--json"]).good().json();
+        let one = sent.as_array().and_then(|all| all.iter().find(|m| m["id"] == id).cloned());
+        one.and_then(|m| m["tokens"].as_u64()).expect("a cost")
+    };
+    let mut spent = 0;
+    while spent < 10 {
+        spent += cost(&node.send("b", &["frontend", "one"]));
+    }
+    let spent = format!("{spent} tokens");
     let send = |args: &[&str]| {
         let mut all = vec!["send"];
         all.extend(args);
         node.run("b", &all)
     };
-    send(&["frontend", "two"]).refused(&["messages about task bd-1", "100 tokens", "budget request"]);
+    send(&["frontend", "two"]).refused(&["messages about task bd-1", &spent, "budget request"]);
     send(&["frontend", "two", "--task", "bd-1"]).refused(&["bd-1"]);
     send(&["frontend", "other", "--task", "bd-2"]).good();
     send(&["frontend", "over to you", "--type", "handoff"]).good();
@@ -411,9 +419,11 @@ fn messages_about_a_task_have_a_budget() {
     send(&["human", "more", "--type", "budget_request", "--token-budget", "50"]).good();
     // It is no budget that writes are refused for.
     assert_eq!(write(&node, "b", "api/a.rs"), "");
+    // The overview shows what the ledger has taken over.
+    spend(&node, "backend", "bd-1", 1, 0);
     let all = listed(&node);
     assert!(
-        all.as_array().is_some_and(|a| a.iter().any(|b| b["span"] == "messages" && b["percent"] == 100)),
+        all.as_array().is_some_and(|a| a.iter().any(|b| b["span"] == "messages" && b["band"] == 100)),
         "{all}"
     );
 }
@@ -442,7 +452,7 @@ fn what_cannot_be_read_is_refused_with_the_file_and_what_helps() {
 #[test]
 fn a_standing_that_is_gone_or_of_other_limits_is_made_anew() {
     let node = node("{tokens_per_day: 1000}", "");
-    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
     // Nobody looked after it was spent; the guard does.
     assert!(write(&node, "b", "api/a.rs").contains("deny"));
     fs::remove_file(node.root.join(".comm-node/ledger/standing.json")).expect("removes");
@@ -457,7 +467,7 @@ fn a_standing_that_is_gone_or_of_other_limits_is_made_anew() {
 #[test]
 fn an_agent_cannot_write_what_grants_it_more() {
     let node = node("{tokens_per_day: 1000}", "");
-    spend(&node, "backend", "", 1_000, 0, 0);
+    spend(&node, "backend", "", 1_000, 0);
     node.batch("b");
     for command in [
         "rm -rf .comm-node/ledger",
@@ -483,7 +493,7 @@ fn an_agent_cannot_write_what_grants_it_more() {
 #[test]
 fn the_overview_has_bars_and_says_what_has_no_price() {
     let node = node("{tokens_per_day: 2000, usd: 10}", "");
-    spend(&node, "backend", "", 1_000, 2_500_000, 0);
+    spend(&node, "backend", "", 1_000, 2_500_000);
     let said = node.run("", &["budget"]).good().out;
     for piece in ["▓▓▓▓▓░░░░░  50 %", "1,000  2,000 tokens  1,000", "$2.50  $10.00", "$7.50", "in all"]
     {

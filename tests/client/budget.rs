@@ -110,7 +110,10 @@ fn hand_offs_messages_and_reading_go_on_and_so_does_all_after_a_grant() {
         paid(Turn::read(node.text("services/api/main.rs"))),
         paid(Turn::bash("echo x > services/api/5.rs")),
         paid(Turn::bash("python3 -c \"open('services/api/6.rs', 'w')\"")),
-        paid(Turn::bash("comm-node budget grant backend 5000")),
+        // Neither by asking for it, nor without the variable that says which session this is.
+        paid(Turn::bash(
+            "comm-node budget grant backend 5000; env -u CLAUDE_CODE_SESSION_ID comm-node budget grant backend 5000",
+        )),
         paid(Turn::bash("comm-node budget request 200 --reason 'the rest'")),
         write(&node, 7),
     ]);
@@ -130,6 +133,7 @@ fn hand_offs_messages_and_reading_go_on_and_so_does_all_after_a_grant() {
     ] {
         assert!(result(i).contains(piece), "{i} {piece}: {all:#?}");
     }
+    assert_eq!(result(13).matches("is for a person").count(), 2, "{}", result(13));
     // 450 + 200 are passed with the 7th response: what was granted is spent as well.
     assert!(result(15).contains("today's 650 tokens"), "{all:#?}");
     assert_eq!(written(&node), [0, 1, 2, 3, 4]);

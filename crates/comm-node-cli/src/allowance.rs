@@ -5,7 +5,6 @@ use anyhow::Result;
 use comm_node_core::budget::{OnExhausted, Span, Unit};
 use comm_node_core::mail::{self, Draft};
 use comm_node_core::node::registry::Registry;
-use comm_node_core::store::today;
 use comm_node_core::text::one_line;
 
 use crate::here::Here;
@@ -22,6 +21,9 @@ pub(crate) fn refusal(here: &Here, registry: &Registry<'_>, me: &Me, said: &Draf
     exhausted(here, registry, &me.name, task)
 }
 
+/// How much of the record of messages is looked at beyond what the ledger has taken over, in bytes.
+const MAX_SINCE: u64 = 1 << 20;
+
 /// Why the communication budget of `domain` allows no more on `task`.
 fn exhausted(
     here: &Here,
@@ -36,8 +38,12 @@ fn exhausted(
     if registry.policy.on_exhausted == OnExhausted::Warn {
         return Ok(None);
     }
-    let figures = here.store.figures(domain, &today())?;
-    let spent = figures.tasks.get(task).map_or(0, |spent| spent.messages);
+    let tally = here.store.ledger().tally(domain)?.unwrap_or_default();
+    let counted = tally.spent().task(task).message_tokens();
+    // The ledger takes messages over with what sessions spend; those since then are counted here.
+    let (since, _) = here.store.mail().traffic(domain, &tally.mail, MAX_SINCE)?;
+    let since = since.iter().filter(|one| one.task.as_deref() == Some(task)).map(|one| one.tokens);
+    let spent = since.fold(counted, u64::saturating_add);
     // What requests and people grant to a task may be talked with too.
     let granted = here.store.grants(Some(domain))?.extra(Span::Task, Unit::Tokens, task);
     Ok((spent >= limit.saturating_add(granted)).then(|| {
