@@ -28,3 +28,4 @@ mod mail;
 mod meter;
 mod shell;
 mod status;
+mod work;
