@@ -54,15 +54,26 @@ impl Store {
             .collect();
         logs.sort();
         logs.truncate(logs.len().saturating_sub(LOGS));
-        let temporary =
-            ["", "sessions", "sessions/ended", "leases", "log", "calls", "touched", "outbox/rejected"]
-                .into_iter()
-                .flat_map(|dir| plain_files(&self.dir, dir))
-                .filter(|(path, at)| {
-                    hidden(path) && path.extension().is_some_and(|e| e == "tmp") && old(*at, TEMPORARY_MS)
-                })
-                .map(|(path, _)| path)
-                .collect();
+        let temporary = [
+            "",
+            "sessions",
+            "sessions/ended",
+            "leases",
+            "log",
+            "calls",
+            "touched",
+            "outbox/rejected",
+            "ledger",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(directories(&self.dir, "ledger"))
+        .flat_map(|dir| plain_files(&self.dir, &dir))
+        .filter(|(path, at)| {
+            hidden(path) && path.extension().is_some_and(|e| e == "tmp") && old(*at, TEMPORARY_MS)
+        })
+        .map(|(path, _)| path)
+        .collect();
         Leftovers { ended, logs: logs.into_iter().map(|(_, path)| path).collect(), temporary, calls }
     }
 
@@ -115,6 +126,24 @@ pub(super) fn plain_files(state: &Path, below: &str) -> Vec<(PathBuf, u64)> {
     files
 }
 
+/// The directories below `below` of `state`, at any depth, by their paths in `state`. Links are none.
+fn directories(state: &Path, below: &str) -> Vec<String> {
+    let (mut found, mut open) = (Vec::new(), vec![below.to_owned()]);
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(state.join(&dir)).into_iter().flatten().flatten() {
+            if let (true, Some(name)) =
+                (entry.file_type().is_ok_and(|t| t.is_dir()), entry.file_name().to_str())
+            {
+                open.push([&dir, "/", name].concat());
+            }
+        }
+        if dir != below {
+            found.push(dir);
+        }
+    }
+    found
+}
+
 /// When the log `events-<ms>-<pid>.jsonl` was rotated, and by whom.
 pub(super) fn rotated(path: &Path) -> Option<(u64, u64)> {
     let name = path.file_name()?.to_str()?;
@@ -150,6 +179,7 @@ mod tests {
         put(".registry.json.1-0.tmp", day);
         put("sessions/.s.json.1-0.tmp", day);
         put("outbox/rejected/.a.md.why.txt.1-0.tmp", day);
+        put("ledger/messages/.a.json.1-0.tmp", day);
         put("leases/.00.jsonl.1-0.tmp", 1000);
         put("registry.json", 99 * day);
         put("log/events.jsonl", 99 * day);
@@ -157,7 +187,7 @@ mod tests {
             put(&format!("log/events-{at}-7.jsonl"), 99 * day);
         }
         let went = store.prune(now, Deadline::after(Duration::from_secs(5))).expect("prunes");
-        assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 3), "{went:?}");
+        assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 4), "{went:?}");
         assert_eq!(went.calls, [store.dir().join("calls/old.json")]);
         assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
         for kept in [
