@@ -230,6 +230,8 @@ pub(crate) fn hooks() -> Vec<Writer> {
                 (true, false) => Ok(()),
                 // Whoever is not known to have finished writing is left alone for two seconds.
                 (false, true) => Ok(()),
+                // After that a file that does not say whose it is is rejected, with the reason beside it.
+                (false, false) if f.state().join("outbox/rejected/left.md.why.txt").exists() => Ok(()),
                 both => Err(format!("told and still there: {both:?}")),
             },
             ..PLAIN
