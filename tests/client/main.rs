@@ -9,6 +9,7 @@
 #![allow(dead_code, reason = "the harness offers more than the tests of one day use")]
 
 mod budget;
+mod commands;
 mod driver;
 mod hook;
 mod installed;
