@@ -160,7 +160,7 @@ impl Walker<'_> {
 
     /// Parses a text and walks it.
     fn text(&mut self, text: &str, state: &mut State) {
-        if !self.spend(1 + text.len() / 64) {
+        if !self.spend(1 + text.len() / 24) {
             return;
         }
         match parse(text, self.texts) {

@@ -38,7 +38,7 @@ impl Walker<'_> {
 
     /// Asks the table about a program, where at most one working directory is possible.
     fn consult(&mut self, argv: &[Argument], state: &State) {
-        if !self.spend(LOOK + argv.len() / 4) || !self.enter() {
+        if !self.spend(LOOK + argv.len() * 2) || !self.enter() {
             return;
         }
         let links = &self.links;

@@ -151,7 +151,7 @@ impl Walker<'_> {
                     out.push(UNKNOWN);
                 }
             }
-            if !self.spend(1 + (out.len() - before) / 32) {
+            if !self.spend(1 + (out.len() - before) / 8) {
                 out.clear();
                 return out.push(UNKNOWN);
             }
