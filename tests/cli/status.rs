@@ -223,3 +223,21 @@ fn a_silent_turn_is_reported_once_and_keeps_its_leases() {
     age(&node, "sessions/f.json", 99_000_000);
     assert_eq!(domain(&node, "frontend")["agents"][0]["state"], "idle");
 }
+
+#[test]
+fn a_budget_is_shown_where_there_is_one() {
+    let node = Node::new();
+    let yaml = std::fs::read_to_string(node.root.join("comm-node.yaml")).expect("reads");
+    let yaml = yaml.replace("max_sessions: 2}", "max_sessions: 2, budget: {tokens_per_day: 1000}}");
+    std::fs::write(node.root.join("comm-node.yaml"), yaml).expect("writes");
+    let budget = &domain(&node, "backend")["budget"];
+    assert_eq!(
+        (&budget["percent"], budget["text"].as_str().map(|t| t.contains("0 % of"))),
+        (&json!(0), Some(true)),
+        "{budget}"
+    );
+    assert_eq!(domain(&node, "frontend")["budget"], Value::Null);
+    let line = node.run("b", &["statusline"]).good().out;
+    assert!(line.starts_with("backend · budget ") && line.contains("1,000 tokens"), "{line}");
+    assert_eq!(node.run("f", &["statusline"]).good().out, "frontend\n");
+}

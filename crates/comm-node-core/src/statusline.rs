@@ -1,8 +1,10 @@
 //! The status line of one session: what a person sees below the prompt. Values in, text out.
 
 use crate::activity::{Activity, State};
+use crate::budget::Gauge;
 use crate::lease::counting;
 use crate::mail::HUMAN;
+use crate::node::registry::Registry;
 use crate::session::{Session, SessionId};
 use crate::store::{Seen, Store};
 use crate::text::one_line;
@@ -21,8 +23,8 @@ pub struct Line {
     pub progress: Option<u8>,
     /// True if the agent said that it can't go on.
     pub blocked: bool,
-    /// How much of the domain's budget is spent, in percent; none where it has no budget.
-    pub budget: Option<u32>,
+    /// The budget that is spent furthest of those that concern its work; none where there is none.
+    pub budget: Option<Spent>,
     /// Messages that wait for the domain.
     pub mail: usize,
     /// Messages that wait for the person.
@@ -36,6 +38,24 @@ pub struct Line {
     /// True while the node is paused.
     pub paused: bool,
 }
+
+/// What is spent of a budget.
+#[derive(Clone, Debug, Default, serde::Serialize, PartialEq, Eq)]
+pub struct Spent {
+    /// Hundredths.
+    pub percent: u64,
+    /// A bar, and of what.
+    pub text: String,
+}
+
+impl From<Gauge> for Spent {
+    fn from(gauge: Gauge) -> Self {
+        Self { percent: gauge.percent, text: gauge.text }
+    }
+}
+
+/// Cells of the bar.
+pub const BAR: usize = 8;
 
 /// How long the lease table is looked at: the line is drawn often, and is no place to wait.
 const LISTING: std::time::Duration = std::time::Duration::from_millis(2);
@@ -72,6 +92,12 @@ pub fn gather(store: &Store, id: &SessionId) -> Result<Line> {
         let own = counting(leases, now, &|_| crate::process::Liveness::Alive);
         line.leases = (own.len(), limit.passed());
     }
+    if let Ok(Some(text)) = store.read_registry()
+        && let Ok(registry) = Registry::parse(&text)
+    {
+        let task = Some(line.task.as_str()).filter(|task| !task.is_empty());
+        line.budget = store.gauge(&registry, &domain, task, BAR).ok().flatten().map(Spent::from);
+    }
     line.domain = domain;
     Ok(line)
 }
@@ -101,13 +127,13 @@ impl Line {
         if self.blocked {
             parts.push(ink("33", "blocked".to_owned()));
         }
-        if let Some(percent) = self.budget {
-            let code = match percent {
+        if let Some(spent) = &self.budget {
+            let code = match spent.percent {
                 0..50 => "32",
                 50..100 => "33",
                 _ => "31",
             };
-            parts.push(ink(code, ["budget ", &bar(percent), " ", &percent.to_string(), "%"].concat()));
+            parts.push(ink(code, ["budget ", &one_line(&spent.text, 80)].concat()));
         }
         let mut count = |n: usize, more: bool, code: &str, one: &str, many: &str| {
             if n > 0 || more {
@@ -129,12 +155,6 @@ impl Line {
     }
 }
 
-/// A bar of ten for a percentage.
-fn bar(percent: u32) -> String {
-    let full = usize::try_from(percent.min(100) / 10).unwrap_or(10);
-    ["█".repeat(full), "░".repeat(10 - full)].concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +166,9 @@ mod tests {
             task: "bd-1".into(),
             progress: Some(40),
             blocked: true,
-            budget: Some(62),
+            budget: Some(Spent {
+                percent: 62, text: "▓▓▓▓░░░░ 62 % of today's 1,000 tokens".into()
+            }),
             mail: 2,
             human: 1,
             leases: (3, false),
@@ -157,18 +179,13 @@ mod tests {
         };
         assert_eq!(
             full.render(false),
-            "backend bd-1 40% · blocked · budget ██████░░░░ 62% · 2 messages · 1 for you · 3 leases · 1 lost · 1 silent · PAUSED"
+            "backend bd-1 40% · blocked · budget ▓▓▓▓░░░░ 62 % of today's 1,000 tokens · 2 messages · 1 for you · 3 leases · 1 lost · 1 silent · PAUSED"
         );
         let quiet = Line { domain: "backend".into(), leases: (1, false), mail: 1, ..Line::default() };
         assert_eq!(quiet.render(false), "backend · 1 message · 1 lease");
         assert_eq!(Line::default().render(false), "no domain");
         assert_eq!(Line { waits_for: "docs".into(), ..Line::default() }.render(false), "waits for docs");
         assert_eq!(Line { leases: (0, true), ..quiet }.render(false), "backend · 1 message · 0+ leases");
-        for (percent, shown) in
-            [(0, "░░░░░░░░░░"), (9, "░░░░░░░░░░"), (100, "██████████"), (250, "██████████")]
-        {
-            assert_eq!(bar(percent), shown);
-        }
     }
 
     #[test]
@@ -178,7 +195,7 @@ mod tests {
             domain: raw.into(),
             task: raw.into(),
             waits_for: raw.into(),
-            budget: Some(100),
+            budget: Some(Spent { percent: 100, text: raw.into() }),
             ..Line::default()
         };
         let shown = line.render(false);

@@ -109,7 +109,7 @@ fn show(view: &View, env: &Env, out: &Out) {
     faults(view, out);
     let cells: Vec<Vec<String>> = view.domains.iter().map(row).collect();
     out.table(
-        &["DOMAIN", "STATE", "TASK", "DONE", "SESSIONS", "MAIL", "LEASES", "SCOPE"],
+        &["DOMAIN", "STATE", "TASK", "DONE", "SESSIONS", "MAIL", "LEASES", "BUDGET", "SCOPE"],
         &cells,
         "no domains yet; `comm-node init` proposes some",
     );
@@ -185,6 +185,7 @@ fn row(domain: &Domain) -> Vec<String> {
             (waiting, urgent) => format!("{waiting} ({urgent} urgent)"),
         },
         domain.leases.to_string(),
+        domain.budget.as_ref().map_or_else(none, |spent| spent.text.clone()),
         scope,
     ]
 }

@@ -10,6 +10,7 @@ use comm_node_core::lease::{Lease, counting, is_foreign};
 use comm_node_core::mail::HUMAN;
 use comm_node_core::node::registry::{Fault, Mode, Registry};
 use comm_node_core::process::Liveness;
+use comm_node_core::statusline::{BAR, Spent};
 use comm_node_core::store::{Pause, Seen};
 use serde::Serialize;
 
@@ -59,6 +60,8 @@ pub(super) struct Domain {
     pub(super) mail: Mail,
     /// How many leases count that it holds.
     pub(super) leases: usize,
+    /// What is spent of the budget that is spent furthest, of those that concern its task.
+    pub(super) budget: Option<Spent>,
 }
 
 /// A session of a domain.
@@ -125,6 +128,10 @@ pub(super) fn gather(here: &Here, registry: &Registry<'_>, env: &Env) -> Result<
             note: first.and_then(|a| a.note.clone()),
             sessions: agents.iter().filter(live).map(|a| a.session.clone()).collect(),
             mail: waiting(here, &domain.name)?,
+            budget: here
+                .store
+                .gauge(registry, &domain.name, first.and_then(|a| a.task.as_deref()), BAR)?
+                .map(Spent::from),
             leases: leases.iter().filter(|l| l.holder.domain.as_deref() == Some(&*domain.name)).count(),
             agents,
         });
