@@ -87,3 +87,7 @@ compare pairs="300":
     cargo build --release --locked --no-default-features --bins --target {{arch()}}-unknown-linux-musl
     cargo build --locked --bin comm-node
     python3 benches/compare/compare.py target/{{arch()}}-unknown-linux-musl/release target/debug/comm-node {{pairs}}
+
+# The transcripts of the tests as ccusage counts them, beside what was served; fetches it from npm
+compare-usage version="17":
+    node tests/meter/compare.mjs {{version}}

@@ -42,7 +42,7 @@ fn write_lines(out: &mut impl Write, size: usize, from: usize) -> usize {
     let mut n = from;
     while written < size {
         let pad = "All work and no play makes Jack a dull boy. ".repeat(1 + n * 7 % 90);
-        let line = if n % 5 == 0 {
+        let line = if n.is_multiple_of(5) {
             format!(
                 r#"{{"parentUuid":"{n}","isSidechain":false,"message":{{"content":[{{"text":"{pad}","type":"text"}}],"id":"msg_{n}","model":"claude-sonnet-4-5","role":"assistant","type":"message","usage":{{"input_tokens":1,"cache_creation_input_tokens":55,"cache_read_input_tokens":11,"output_tokens":101,"cache_creation":{{"ephemeral_1h_input_tokens":33,"ephemeral_5m_input_tokens":22}}}}}},"requestId":"req_{n}","type":"assistant","uuid":"{n}","timestamp":"2026-11-25T21:33:07.420Z","cwd":"/n","sessionId":"{SESSION}","version":"2.1.329"}}"#
             )
