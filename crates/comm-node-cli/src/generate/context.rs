@@ -4,6 +4,7 @@
 //! template can ask for any of them, and a slip in a name is found.
 
 use anyhow::Result;
+use comm_node_core::budget::{Budget, Limit, Span, Unit};
 use comm_node_core::node::registry::{Domain, Registry, Role};
 use comm_node_core::node::roles::{self, model_alias};
 use serde_json::{Value, json};
@@ -70,7 +71,7 @@ fn domain(d: &Domain<'_>) -> Value {
         })).collect::<Vec<_>>(),
         "allowed_imports": other("allowed_imports"),
         "forbidden_imports": other("forbidden_imports"),
-        "budget": budget(d.other.get("budget")),
+        "budget": budget(d.budget.as_deref()),
         "mode": d.mode,
         "max_sessions": d.max_sessions,
         "role": d.role.as_ref().map(|r| r.as_str().to_owned()),
@@ -78,11 +79,18 @@ fn domain(d: &Domain<'_>) -> Value {
 }
 
 /// What the budget says, in words.
-fn budget(budget: Option<&Value>) -> Vec<String> {
-    let field = |key: &str| budget.and_then(|b| b.get(key));
-    let complexity = field("complexity").and_then(Value::as_str).map(|c| format!("{} tasks", plain(c, 20)));
-    let usd = field("usd_per_day").and_then(Value::as_f64).map(|usd| format!("{usd} dollars a day"));
-    complexity.into_iter().chain(usd).collect()
+fn budget(budget: Option<&Budget>) -> Vec<String> {
+    let Some(budget) = budget else { return Vec::new() };
+    let limit = |Limit(span, unit, amount): &Limit| {
+        let span = match span {
+            Span::Day => "a day",
+            Span::Task => "a task",
+            Span::Total => "in all",
+        };
+        format!("{} {span}", unit.show(*amount))
+    };
+    let messages = budget.coordination.map(|n| format!("{} of messages a task", Unit::Tokens.show(n)));
+    budget.limits.iter().map(limit).chain(messages).collect()
 }
 
 fn about(role: &Role<'_>) -> Value {
