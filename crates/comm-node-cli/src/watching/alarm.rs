@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, recommended_watcher};
 
@@ -26,8 +26,9 @@ pub(super) struct Alarm {
     watched: Vec<(PathBuf, Mark)>,
 }
 
-/// What tells a directory from another one of its name.
-type Mark = Option<(u64, u64)>;
+/// What tells a directory from another one of its name: where it is, and when it was made, because the number of
+/// one that is gone may be given to the next.
+type Mark = Option<(u64, u64, Option<SystemTime>)>;
 
 impl Alarm {
     /// One that also wakes when the process `client` ends.
@@ -91,12 +92,12 @@ fn is_news(kind: EventKind) -> bool {
 #[cfg(unix)]
 fn mark(path: &Path) -> Mark {
     use std::os::unix::fs::MetadataExt;
-    path.symlink_metadata().ok().map(|meta| (meta.dev(), meta.ino()))
+    path.symlink_metadata().ok().map(|meta| (meta.dev(), meta.ino(), meta.created().ok()))
 }
 
 #[cfg(not(unix))]
 fn mark(path: &Path) -> Mark {
-    path.symlink_metadata().ok().map(|_| (0, 0))
+    path.symlink_metadata().ok().map(|meta| (0, 0, meta.created().ok()))
 }
 
 /// Waits until the other end of stdout is closed or the process `client` ends; false where that can't be told.
