@@ -6,7 +6,7 @@ use crate::text;
 /// What the author of a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Domain names and [`HUMAN`]; [`EVERYONE`] stands before the names that it meant.
+    /// Domain names and [`HUMAN`](super::HUMAN); [`EVERYONE`](super::EVERYONE) stands before the names that it meant.
     pub to: Vec<String>,
     /// What kind of message it is.
     pub kind: Kind,
@@ -56,7 +56,7 @@ impl Default for Draft {
 pub struct Message {
     /// Its id.
     pub id: Ulid,
-    /// The domain of the session that sent it, or [`HUMAN`].
+    /// The domain of the session that sent it, or [`HUMAN`](super::HUMAN).
     pub from: String,
     /// What it says.
     pub said: Draft,

@@ -1,10 +1,10 @@
 //! The checks: each is one line that says what was looked at, and what to do where it is wrong.
 //!
-//! - [`wired`] looks at settings files and the plugin;
-//! - [`files`] at the installed programs, [`client`] at Claude Code itself;
-//! - [`here`] at the node of the working directory;
-//! - [`proof`] runs the guard as the client would, with a call that must be denied;
-//! - [`probe`] is how a program is run for that.
+//! - `wired` looks at settings files and the plugin;
+//! - `files` at the installed programs, `client` at Claude Code itself;
+//! - `here` at the node of the working directory;
+//! - `proof` runs the guard as the client would, with a call that must be denied;
+//! - `probe` is how a program is run for that.
 
 pub mod client;
 pub mod files;
