@@ -5,6 +5,8 @@
 //! `comm-node usage`.
 
 use std::borrow::Cow;
+use std::fs::OpenOptions;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use comm_node_core::ledger::{Booking, Bound, Keys, Prices, Record, Source, Trans
 use comm_node_core::session::{Session, SessionId};
 use comm_node_core::store::file;
 
+use crate::budget::Purse;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -21,6 +24,11 @@ use crate::wire::Call;
 const BYTES: u64 = 8 << 20;
 /// And for how long.
 const TIME: Duration = Duration::from_millis(300);
+/// How long a batch waits for the transcript to have its calls, where there is a budget, and how often it looks.
+const LAG: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(4);
+/// How much of the transcript's end is looked at for that.
+const TAIL: u64 = 64 << 10;
 /// How much of the transcripts of sessions that died a new one reads.
 const BYTES_AT_START: u64 = 16 << 20;
 /// A person's prices are a few rows.
@@ -140,6 +148,13 @@ pub(crate) fn at_batch(
         return;
     };
     let mut meter = Meter { scene, around, deadline: deadline.at_most(TIME), bytes: BYTES };
+    let file =
+        call.subagent().map_or(Some(transcript.path().to_path_buf()), |id| Some(transcript.agent(id)?.path));
+    if let Some(file) = file
+        && Purse::of(scene, session).is_some()
+    {
+        wait_for(&file, call, meter.deadline);
+    }
     match call.subagent() {
         None => {
             meter.read(&transcript.main(), transcript.path(), &keys_of_main(session), since(session));
@@ -153,6 +168,32 @@ pub(crate) fn at_batch(
             }
         }
     }
+}
+
+/// Waits until the transcript at `path` has the calls of this batch, which the client writes a little later than it runs
+/// them. Only a budget needs to know that soon: what is read late lets one more call through.
+fn wait_for(path: &Path, call: &Call<'_>, deadline: Deadline) {
+    let Some(last) = call.tool_calls.last().map(|one| &*one.tool_use_id).filter(|id| !id.is_empty()) else {
+        return;
+    };
+    let limit = deadline.at_most(LAG);
+    loop {
+        let tail = tail(path).unwrap_or_default();
+        if tail.windows(last.len()).any(|bytes| bytes == last.as_bytes()) || limit.passed() {
+            return;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// The last bytes of a regular file, at most [`TAIL`] of them.
+fn tail(path: &Path) -> Option<Vec<u8>> {
+    let mut file = file::open(path, OpenOptions::new().read(true)).ok().flatten()?;
+    let size = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Stop and SessionEnd: what the session and its subagents gained.
