@@ -194,7 +194,7 @@ fn was_interrupted(lines: &str) -> bool {
     lines.lines().rfind(is_message).is_some_and(|line| line.contains(r#""[Request interrupted by user"#))
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
@@ -254,7 +254,6 @@ mod tests {
         me().map(|p| ProcessId { start: p.start + 1, ..p })
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_dead_client_is_told_of_once_and_a_live_one_never() {
         let place = Place::new();
@@ -277,7 +276,6 @@ mod tests {
         assert_eq!((place.look_out(), place.look_out(), place.told().len()), (1, 0, 2));
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_turn_that_falls_silent_is_told_of_once() {
         let place = Place::new();
@@ -293,7 +291,6 @@ mod tests {
         assert_eq!(place.state(), State::Busy);
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn what_runs_or_was_interrupted_is_not_silent() {
         let place = Place::new();
