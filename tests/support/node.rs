@@ -157,10 +157,13 @@ fn records(dir: &Path) -> Vec<Value> {
         .filter(|p| p.extension().is_some_and(|e| e == "json"))
         .collect();
     files.sort();
+    // A session that ends meanwhile takes its record along.
     let record = |path: &PathBuf| {
-        let text =
-            fs::read_to_string(path).unwrap_or_else(|e| panic!("could not read {}: {e}", path.display()));
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+        let text = match fs::read_to_string(path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
+            text => text.unwrap_or_else(|e| panic!("could not read {}: {e}", path.display())),
+        };
+        Some(serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
     };
-    files.iter().map(record).collect()
+    files.iter().filter_map(record).collect()
 }

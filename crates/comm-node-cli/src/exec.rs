@@ -122,11 +122,11 @@ fn has_ended(child: &mut std::process::Child) -> bool {
     !matches!(child.try_wait(), Ok(None))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 
-    #[expect(clippy::expect_used, reason = "a test that can't be set up has to stop")]
     fn sh(script: &str, limit: Duration) -> Ran {
         run(Command::new("sh").args(["-c", script]), limit, 1000, &|| false).expect("starts")
     }

@@ -194,7 +194,8 @@ fn was_interrupted(lines: &str) -> bool {
     lines.lines().rfind(is_message).is_some_and(|line| line.contains(r#""[Request interrupted by user"#))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 
