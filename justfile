@@ -72,6 +72,10 @@ differential cases="20000" seed="1":
 soak-mail:
     MAIL_DOMAINS=20 MAIL_PROCESSES=50 MAIL_MESSAGES=10000 cargo test --release --locked --test mail -- --nocapture
 
+# Real clients at once, each with so many scripted calls, killed and resumed at random: about half an hour. Give another seed for other calls
+soak-clients clients="5" calls="500" kills="25" seed="1":
+    SOAK_CLIENTS={{clients}} SOAK_CALLS={{calls}} SOAK_KILLS={{kills}} SOAK_SEED={{seed}} tests/client/netns.sh cargo test --locked --offline --test client soak::no_edit -- --nocapture
+
 # Every fault that can be made here: kill -9 at each system call of each writer, and the rest; some minutes
 faults:
     FAULTS=long cargo test --locked --test faults -- --nocapture

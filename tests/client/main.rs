@@ -14,6 +14,8 @@ mod driver;
 mod hook;
 mod installed;
 mod locate;
+#[path = "../support/random.rs"]
+mod random;
 mod script;
 mod server;
 mod settings;
@@ -28,5 +30,7 @@ mod leases;
 mod mail;
 mod meter;
 mod shell;
+#[cfg(target_os = "linux")]
+mod soak;
 mod status;
 mod work;

@@ -37,7 +37,7 @@ fn session_id(n: u64) -> String {
 }
 
 /// `usage --by <by> --json`, as figures by key.
-fn metered(client: &Client, node: &Node, by: &str) -> BTreeMap<String, (Usage, u64)> {
+pub(crate) fn metered(client: &Client, node: &Node, by: &str) -> BTreeMap<String, (Usage, u64)> {
     let output = comm_node(node.root(), &client.config(), node.root(), &["usage", "--by", by, "--json"]);
     assert!(output.status.success(), "{}", all(&output));
     let rows: Value =

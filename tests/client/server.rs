@@ -21,8 +21,13 @@ const MAX_BODY: usize = 64 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) asker: Asker,
+    /// What was asked; of all but the last of the main loop only a digest, if the server makes one.
     pub(crate) body: Value,
     pub(crate) served: Usage,
+    /// When it had arrived.
+    pub(crate) at: Instant,
+    /// What the ids of the response have in common: it is `msg_<serial>`, its `i`-th block `toolu_<serial>_<i>`.
+    pub(crate) serial: String,
 }
 
 impl Request {
@@ -55,8 +60,12 @@ struct Shared {
     requests: Mutex<Vec<Request>>,
     arrived: Condvar,
     closing: AtomicBool,
+    digest: Mutex<Option<Digest>>,
     port: u16,
 }
+
+/// Makes of a request's body what is kept of it.
+type Digest = fn(&Value) -> Value;
 
 /// A panic in one test's thread must not hide what the server saw.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -79,6 +88,7 @@ impl Server {
             requests: Mutex::new(Vec::new()),
             arrived: Condvar::new(),
             closing: AtomicBool::new(false),
+            digest: Mutex::new(None),
             port: address.port(),
         });
         let acceptor = Arc::clone(&shared);
@@ -111,9 +121,20 @@ impl Server {
         *lock(&self.shared.script) = script;
     }
 
+    /// Keeps of each request of the main loop what `digest` makes of it, once the next one has come: each holds the whole
+    /// conversation, and those of a long one would take gigabytes.
+    pub(crate) fn keep(&self, digest: Digest) {
+        *lock(&self.shared.digest) = Some(digest);
+    }
+
     /// Main-loop turns that nobody has asked for.
     pub(crate) fn turns_left(&self) -> usize {
         lock(&self.shared.script).left()
+    }
+
+    /// The last request of the main loop, which holds the whole conversation.
+    pub(crate) fn last_main(&self) -> Option<Request> {
+        lock(&self.shared.requests).iter().rfind(|r| r.asker == Asker::Main).cloned()
     }
 
     /// Every request so far, in the order of arrival.
@@ -221,16 +242,23 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 }
 
 fn answer(body: &[u8], output: &mut TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let at = Instant::now();
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return respond(output, "400 Bad Request", "application/json", b"{}");
     };
     let (asker, turn) = lock(&shared.script).answer(&body);
     let serial = {
         let mut requests = lock(&shared.requests);
-        requests.push(Request { asker, body: body.clone(), served: turn.usage });
-        shared.arrived.notify_all();
+        let before = requests.iter_mut().rfind(|r| r.asker == Asker::Main && asker == Asker::Main);
+        if let (Some(digest), Some(before)) = (*lock(&shared.digest), before) {
+            before.body = digest(&before.body);
+        }
         // The port makes ids unique across the servers of one test.
-        format!("{}x{}", shared.port, requests.len())
+        let serial = format!("{}x{}", shared.port, requests.len() + 1);
+        let (body, served) = (body.clone(), turn.usage);
+        requests.push(Request { asker, body, served, at, serial: serial.clone() });
+        shared.arrived.notify_all();
+        serial
     };
     if turn.hang {
         while !shared.closing.load(Ordering::SeqCst) {

@@ -30,7 +30,7 @@ enum Garbage {
 
 impl Garbage {
     fn put(self, path: &Path) {
-        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
         fs::create_dir_all(path.parent().expect("a parent")).expect("makes");
         match self {
             Self::Huge(head) => {
