@@ -22,6 +22,7 @@ mod garbage;
 mod kill;
 mod slow;
 mod strace;
+mod turn;
 mod writers;
 
 /// True for the form that takes minutes.

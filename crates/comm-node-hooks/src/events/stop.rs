@@ -27,6 +27,8 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         lease::release_subagents(&scene, &session, deadline)?;
     }
     meter::at_turn(&scene, &session, call, around, deadline);
+    // Before the turn ends: whoever watches the mailbox would announce to an idle session what it was told already.
+    let waiting = mail::seen_at_stop(&scene, &session);
     if call.subagent().is_none() {
         // Before all that may let it go on.
         turn::ends(&scene, &session, deadline)?;
@@ -36,7 +38,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
             return Ok(told);
         }
     }
-    match mail::at_stop(&scene, &session, call, deadline)? {
+    match mail::at_stop(&scene, &session, call, waiting?, deadline)? {
         Answer::Silent => done::at_stop(&scene, &session, call, around, deadline),
         told => Ok(told),
     }

@@ -15,4 +15,4 @@ pub(crate) use drop_box::route;
 pub use mailbox::Offer;
 pub use start::at_start;
 pub(crate) use turn::{MAX_HELD, hold};
-pub use turn::{at_batch, at_prompt, at_stop};
+pub use turn::{at_batch, at_prompt, at_stop, seen_at_stop};

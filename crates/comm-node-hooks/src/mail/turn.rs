@@ -79,16 +79,31 @@ fn urgent<'s>(scene: &'s Scene, session: &'s Session) -> Result<Offer<'s>> {
     tell(mailbox, items, room, &notice)
 }
 
-/// Stop: what was told was seen, and what wants no reaction is closed. The turn does not end while a
-/// question that holds its author up is unanswered, twice in a row at most.
+/// Stop: what was told was seen. Gives what still waits.
+///
+/// # Errors
+/// When mail can't be read or moved.
+pub fn seen_at_stop(scene: &Scene, session: &Session) -> Result<Vec<Item>> {
+    let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(Vec::new()) };
+    let mut waiting = mailbox.mail.waiting(mailbox.domain)?;
+    mailbox.prove(&mut waiting)?;
+    Ok(waiting)
+}
+
+/// Stop: what was seen and wants no reaction is closed. The turn does not end while a question that holds its
+/// author up is unanswered, twice in a row at most; `waiting` is what [`seen_at_stop`] gave.
 ///
 /// # Errors
 /// When mail or the session's record can't be read or written.
-pub fn at_stop(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> Result<Answer> {
+pub fn at_stop(
+    scene: &Scene,
+    session: &Session,
+    call: &Call<'_>,
+    mut waiting: Vec<Item>,
+    deadline: Deadline,
+) -> Result<Answer> {
     let routed = route(scene, session, call, deadline);
     let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(Answer::Silent) };
-    let mut waiting = mailbox.mail.waiting(mailbox.domain)?;
-    mailbox.prove(&mut waiting)?;
     let mut unanswered = Vec::new();
     for item in mailbox.mail.open(mailbox.domain)? {
         if item.state.session() != Some(mailbox.me) {
