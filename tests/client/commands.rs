@@ -52,9 +52,14 @@ fn client(args: &[&str]) -> Option<Client> {
 
 /// A session of backend that finds `comm-node` on its `PATH`.
 fn run<'c>(client: &'c Client, cwd: &Path, prompt: &str) -> Headless<'c> {
+    session(client, cwd).args(["-p", prompt])
+}
+
+/// The same without a prompt.
+fn session<'c>(client: &'c Client, cwd: &Path) -> Headless<'c> {
     let bin = client.config().join("comm-node/bin");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    client.headless(cwd, prompt).env("PATH", path).env("COMM_NODE_DOMAIN", "backend")
+    client.command(cwd).permission(Permission::Bypass).env("PATH", path).env("COMM_NODE_DOMAIN", "backend")
 }
 
 /// The first request of the main loop.
@@ -85,33 +90,29 @@ fn no_shell_ran(dirs: &[&Path]) {
 fn each_command_gives_the_model_what_was_typed_and_a_shell_none_of_it() {
     for (args, prefix) in [(&[][..], ""), (&["--plugin"][..], "comm-node:")] {
         let node = Node::shop();
-        let Some(mut client) = client(args) else { return };
-        for name in COMMANDS {
-            for arguments in [HOSTILE, ""] {
-                client = fresh(client, []);
-                let line = format!("/{prefix}{name} {arguments}");
-                let outcome = run(&client, node.root(), line.trim()).run();
-                outcome.assert_success();
-                let said = prompt(&first(&client));
-                assert!(
-                    said.len() > 200,
-                    "{line}: the command's text did not come: {said}\n{}",
-                    outcome.stdout
-                );
-                // The client itself puts a `\` before a `!` that would make it run something.
-                assert_eq!(
-                    said.contains("touch PWN-1 $(touch PWN-2)"),
-                    !arguments.is_empty(),
-                    "{line}: {said}"
-                );
-                if arguments.is_empty()
-                    && ["send", "blocker", "known-issue", "agentic", "kickoff", "handoff"].contains(&name)
-                {
-                    assert!(said.contains(" ask"), "{line}: what is to be done without arguments? {said}");
-                }
-                no_shell_ran(&[node.root(), client.home()]);
+        let Some(client) = client(args) else { return };
+        let typed: Vec<(&str, &str)> =
+            COMMANDS.iter().flat_map(|name| [(*name, HOSTILE), (*name, "")]).collect();
+        let lines: Vec<String> = typed
+            .iter()
+            .map(|(name, arguments)| format!("/{prefix}{name} {arguments}").trim().to_owned())
+            .collect();
+        let outcome = session(&client, node.root()).conversation(&lines);
+        outcome.assert_success();
+        let asked = client.server.requests_main();
+        assert_eq!(asked.len(), lines.len(), "{}", outcome.stdout);
+        for (((name, arguments), line), request) in typed.iter().zip(&lines).zip(&asked) {
+            let said = prompt(request);
+            assert!(said.len() > 200, "{line}: the command's text did not come: {said}\n{}", outcome.stdout);
+            // The client itself puts a `\` before a `!` that would make it run something.
+            assert_eq!(said.contains("touch PWN-1 $(touch PWN-2)"), !arguments.is_empty(), "{line}: {said}");
+            if arguments.is_empty()
+                && ["send", "blocker", "known-issue", "agentic", "kickoff", "handoff"].contains(name)
+            {
+                assert!(said.contains(" ask"), "{line}: what is to be done without arguments? {said}");
             }
         }
+        no_shell_ran(&[node.root(), client.home()]);
     }
 }
 
@@ -235,31 +236,37 @@ fn agents_are_listed_and_run_as_their_role_says() {
             assert!(node.read("services/api/.claude/agents/builder-fast.md").is_some());
         }
         let cwd = if generated { node.path("services/api") } else { node.root().to_owned() };
-        for (role, model, tools) in [
+        let roles = [
             ("finder", "haiku", Some(vec!["Bash", "Read"])),
             ("builder-smart", "sonnet", None),
             ("auditor", "opus", Some(vec!["Bash", "Read"])),
-        ] {
-            client = client.with_server(Server::start(
-                Script::new([Turn::agent(&format!("{prefix}{role}"), "take the errand")])
-                    .agent("take the errand", [Turn::text("Done.")]),
-            ));
-            run(&client, &cwd, "go").run().assert_success();
-            let main = first(&client).body["tools"].to_string()
-                + &first(&client).body["messages"].to_string()
-                + &first(&client).body["system"].to_string();
-            for listed in ROLES {
-                assert!(main.contains(&format!("- {prefix}{listed}: ")), "{prefix}{listed} is not listed");
-            }
-            let errand = client.server.requests_agent("take the errand").into_iter().next();
-            let errand = errand
-                .unwrap_or_else(|| panic!("{prefix}{role} was not run: {:?}", client.server.tool_results(1)));
+        ];
+        let errand = |role: &str| format!("take the errand of a {role}");
+        let mut script = Script::new(
+            roles.iter().map(|(role, ..)| Turn::agent(&format!("{prefix}{role}"), &errand(role))),
+        );
+        for (role, ..) in &roles {
+            script = script.agent(&errand(role), [Turn::text("Done.")]);
+        }
+        client = client.with_server(Server::start(script));
+        run(&client, &cwd, "go").run().assert_success();
+        let main = first(&client).body["tools"].to_string()
+            + &first(&client).body["messages"].to_string()
+            + &first(&client).body["system"].to_string();
+        for listed in ROLES {
+            assert!(main.contains(&format!("- {prefix}{listed}: ")), "{prefix}{listed} is not listed");
+        }
+        for (n, (role, model, tools)) in roles.into_iter().enumerate() {
+            let asked = client.server.requests_agent(&errand(role)).into_iter().next();
+            let asked = asked.unwrap_or_else(|| {
+                panic!("{prefix}{role} was not run: {:?}", client.server.tool_results(n + 1))
+            });
             assert!(
-                errand.body["model"].as_str().is_some_and(|m| m.contains(model)),
+                asked.body["model"].as_str().is_some_and(|m| m.contains(model)),
                 "{role}: {}",
-                errand.body["model"]
+                asked.body["model"]
             );
-            let mut offered = errand.tools();
+            let mut offered = asked.tools();
             offered.sort_unstable();
             match tools {
                 Some(tools) => assert_eq!(offered, tools, "{role}"),
@@ -268,7 +275,7 @@ fn agents_are_listed_and_run_as_their_role_says() {
                 }
             }
             // The words of the template are its system prompt; a node's own say its scope.
-            let system = errand.body["system"].to_string();
+            let system = asked.body["system"].to_string();
             if role == "builder-smart" {
                 assert!(system.contains("You build one piece of complex work"), "{system}");
                 assert_eq!(

@@ -3,11 +3,12 @@
 //! Every wait has a deadline, and whatever was started is killed when its handle is dropped.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::locate;
@@ -201,8 +202,32 @@ impl Headless<'_> {
         self.spawn().finish(patience)
     }
 
+    /// Runs a session without a prompt of its own, and gives it `prompts` one by one, each when the turn before has
+    /// ended. What it prints are the events of its turns, a line of JSON each.
+    pub(crate) fn conversation(self, prompts: &[String]) -> Outcome {
+        let patience = self.patience;
+        let events = ["--input-format", "stream-json", "--output-format", "stream-json", "--verbose"];
+        let mut running = self.args(["-p"]).args(events).spawn_reading(Stdio::piped());
+        let mut input = running.child.stdin.take().expect("its stdin was said to be a pipe");
+        for (ended, prompt) in prompts.iter().enumerate() {
+            let begin = Instant::now();
+            while running.turns_ended() < ended {
+                assert!(begin.elapsed() < patience, "turn {ended} did not end");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let line = json!({"type": "user", "message": {"role": "user", "content": prompt}});
+            writeln!(input, "{line}").expect("the client reads");
+        }
+        drop(input);
+        running.finish(patience)
+    }
+
     /// Starts the run and returns at once; dropping the handle kills it.
     pub(crate) fn spawn(self) -> Running {
+        self.spawn_reading(Stdio::null())
+    }
+
+    fn spawn_reading(self, stdin: Stdio) -> Running {
         use std::os::unix::process::CommandExt;
         // Files instead of pipes: a left-over grandchild that holds a pipe open can't keep a test waiting.
         let out =
@@ -227,7 +252,7 @@ impl Headless<'_> {
             .env_clear()
             .envs(self.client.environment())
             .envs(self.env)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(file("stdout"))
             .stderr(file("stderr"))
             // Its own group, so that one signal reaches the client's children too.
@@ -273,6 +298,12 @@ impl Running {
     /// The client's process id, which hooks see as `CLAUDE_PID`.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How many turns of a conversation have ended.
+    fn turns_ended(&self) -> usize {
+        let printed = fs::read_to_string(self.out.path().join("stdout")).unwrap_or_default();
+        printed.lines().filter(|line| line.contains("\"type\":\"result\"")).count()
     }
 
     /// Sends `signal` (`TERM`, `KILL`, `INT`) to the client alone.
