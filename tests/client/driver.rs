@@ -131,7 +131,17 @@ impl Client {
 
     /// Starts an interactive session in `cwd`, in a terminal of its own; `None` without tmux.
     pub(crate) fn interactive(&self, cwd: &Path, args: &[&str]) -> Option<Terminal> {
-        Terminal::start(self, cwd, args)
+        Terminal::start(self, cwd, &[], args)
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) fn interactive_with(
+        &self,
+        cwd: &Path,
+        env: &[(&str, &str)],
+        args: &[&str],
+    ) -> Option<Terminal> {
+        Terminal::start(self, cwd, env, args)
     }
 }
 

@@ -33,4 +33,5 @@ mod shell;
 #[cfg(target_os = "linux")]
 mod soak;
 mod status;
+mod walk;
 mod work;

@@ -15,8 +15,8 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the client in `cwd`; `None` without tmux, loudly.
-    pub(crate) fn start(client: &Client, cwd: &Path, args: &[&str]) -> Option<Self> {
+    /// Starts the client in `cwd` with `env` besides; `None` without tmux, loudly.
+    pub(crate) fn start(client: &Client, cwd: &Path, env: &[(&str, &str)], args: &[&str]) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             assert!(
                 std::env::var_os("COMM_NODE_REQUIRE_CLIENT").is_none_or(|v| v != "1"),
@@ -42,7 +42,7 @@ impl Terminal {
         }
         let terminal = Self { socket: client.home().join("tmux") };
         let mut tmux = terminal.tmux();
-        tmux.env_clear().envs(client.environment()).env("TERM", "xterm-256color");
+        tmux.env_clear().envs(client.environment()).envs(env.iter().copied()).env("TERM", "xterm-256color");
         tmux.args(["-f", "/dev/null", "new-session", "-d", "-x", "180", "-y", "50", "-c"]).arg(cwd);
         tmux.arg(&client.program).arg("--debug-file").arg(client.home().join("debug")).args(args);
         let output = tmux.stderr(Stdio::piped()).output().expect("could not run tmux");
