@@ -4,6 +4,7 @@ mod budget;
 mod config;
 mod docs;
 mod explain;
+mod gate;
 mod generate;
 mod handoff;
 mod hooks;

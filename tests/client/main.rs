@@ -24,6 +24,7 @@ mod support;
 mod terminal;
 
 mod facts;
+mod gate;
 mod guard;
 mod harness;
 mod leases;

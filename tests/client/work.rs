@@ -204,35 +204,6 @@ fn working_files_alone_are_told_and_nothing_else() {
     assert!(!node.path(".comm-node").exists());
 }
 
-/// A node whose stop gate wants `services/api/ok`.
-fn gated() -> Node {
-    let yaml = format!("{TWO_DOMAINS}policy:\n  stop_gate: [\"sh gate.sh\"]\n");
-    let gate = "test -f services/api/ok || { echo not ok yet; exit 3; }\n";
-    Node::builder().yaml(&yaml).file("gate.sh", gate).file("services/api/x", "").build()
-}
-
-#[test]
-fn a_turn_does_not_end_while_the_stop_gate_fails() {
-    let node = gated();
-    let task = || Turn::bash("comm-node status --set busy --task bd-1");
-    let done = || Turn::text("I am done.");
-    let mend = Turn::write(node.text("services/api/ok"), "");
-    let Some(mends) = session(&node, "backend", 1, [task(), done(), mend, done(), done(), done()]) else {
-        return;
-    };
-    assert_eq!(mends.server.requests_main().len(), 4);
-    assert_eq!(at_end(&mends, "`sh gate.sh` of the node's stop gate fails with exit code 3"), 1);
-    assert_eq!(at_end(&mends, "> not ok yet"), 1);
-    // One that mends nothing is held once for this reason, and let go.
-    fs::remove_file(node.path("services/api/ok")).expect("is there");
-    let deaf =
-        session(&node, "backend", 2, [task(), done(), done(), done(), done()]).expect("there is a client");
-    assert_eq!(deaf.server.requests_main().len(), 3);
-    // Control: without a task nothing is run.
-    let idle = session(&node, "backend", 3, [done(), done()]).expect("there is a client");
-    assert_eq!((idle.server.requests_main().len(), at_end(&idle, "stop gate")), (1, 0));
-}
-
 #[test]
 fn a_turn_does_not_end_while_steps_of_the_task_are_open() {
     let node = Node::shop();

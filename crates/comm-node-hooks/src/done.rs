@@ -1,8 +1,8 @@
 //! Whether a session with a task open may end its turn: the task's criteria, and the node's stop gate.
 //!
-//! Both hold a turn back at most twice in a row, together with mail, and not twice for the same reason. The gate's
-//! commands are run by the command line beside this program, which ends them when their time is over, and
-//! when this program goes away.
+//! Both hold a turn back at most twice in a row, together with mail, and not twice for the same reason. A turn that ends
+//! all the same is told to the person. The gate's commands are run by the command line beside this program, which
+//! ends them when their time is over, and when this program goes away.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -61,21 +61,27 @@ pub(crate) fn at_stop(
         return Ok(Answer::Silent);
     }
     let held = if call.stop_hook_active { session.held } else { 0 };
-    if held >= MAX_HELD {
-        return Ok(Answer::Silent);
-    }
+    let is_over = held >= MAX_HELD;
     let before = session.held_for.as_deref().filter(|_| call.stop_hook_active);
     let shown = one_line(task, 80);
     let open = scene.store.open_criteria(&scene.layout.root, &domain.name, &session.session_id, task);
-    if !open.is_empty() {
+    if !open.is_empty() && !is_over {
         let why = reason("criteria", &open.concat());
         if before != Some(&why) {
             hold(scene, session, held + 1, &why, deadline)?;
             return Ok(Answer::Hold { reason: OPEN, text: criteria(&shown, &open) });
         }
     }
+    // What the person is told of a turn that was held as often as it may be, and ends with criteria open.
+    let unfinished = || match open.len() {
+        0 => Answer::Silent,
+        _ if !is_over => Answer::Silent,
+        n => Answer::Person(format!(
+            "comm-node: task {shown} is open, {n} of its criteria are not checked off; the turn was let end all the same."
+        )),
+    };
     if scene.registry.policy.stop_gate.is_empty() {
-        return Ok(Answer::Silent);
+        return Ok(unfinished());
     }
     let Some(verdict) = gate(scene, session, around) else {
         return Ok(Answer::Person(
@@ -83,10 +89,10 @@ pub(crate) fn at_stop(
         ));
     };
     if verdict.passed {
-        return Ok(Answer::Silent);
+        return Ok(unfinished());
     }
     let why = reason("gate", &[verdict.command.as_str(), &verdict.how, &steady(&verdict.said)].concat());
-    let again = before == Some(&why);
+    let again = is_over || before == Some(&why);
     log(scene, session, if again { "gate_let_go" } else { "gate_held" }, &verdict.command)?;
     if again {
         return Ok(Answer::Person(format!(
@@ -152,8 +158,13 @@ fn gate(scene: &Scene, session: &Session, around: &Surroundings) -> Option<Verdi
     let exe = std::env::current_exe().ok()?;
     let program = exe.with_file_name(["comm-node", std::env::consts::EXE_SUFFIX].concat());
     let mut command = Command::new(program);
-    command.args(["gate", "--json", "--for-hook", "--session", session.session_id.as_str(), "--node"]);
+    // By its number: a command line that starts late must see that this program is gone already.
+    let me = std::process::id().to_string();
+    command.args(["gate", "--json", "--for-hook", &me, "--session", session.session_id.as_str(), "--node"]);
     command.arg(&scene.layout.root);
+    // A signal to this program's group must not reach the one that ends the commands.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     if let Some(dir) = around.project_dir.as_ref().or(around.cwd.as_ref()).filter(|dir| dir.is_dir()) {
         command.current_dir(dir);
     }
@@ -163,7 +174,8 @@ fn gate(scene: &Scene, session: &Session, around: &Surroundings) -> Option<Verdi
     serde_json::from_slice(&said).ok()
 }
 
-/// What `child` says until it ends, or `limit` has passed; then it is killed, and what it started ends itself.
+/// What `child` says until it ends, or `limit` has passed. It is not killed then: once this program is gone it ends the
+/// commands, which nobody else could.
 fn finish(mut child: Child, limit: Deadline) -> Option<Vec<u8>> {
     let pipe = child.stdout.take()?;
     let reader = std::thread::spawn(move || {
@@ -175,11 +187,7 @@ fn finish(mut child: Child, limit: Deadline) -> Option<Vec<u8>> {
         match child.try_wait() {
             Ok(Some(_)) => break,
             Ok(None) if !limit.passed() => std::thread::sleep(Duration::from_millis(5)),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
+            _ => return None,
         }
     }
     reader.join().ok().flatten()

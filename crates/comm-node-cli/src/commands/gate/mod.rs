@@ -28,8 +28,8 @@ use crate::out::{Ink, Out};
 const KEPT: usize = 16 << 10;
 /// Lines of it that are shown.
 const LINES: usize = 30;
-/// Characters of one line.
-const WIDTH: usize = 300;
+/// Characters of one line: all of them, and what is said around them, have room in one answer of a hook.
+const WIDTH: usize = 200;
 
 /// Arguments of `comm-node gate`.
 #[derive(Debug, clap::Args)]
@@ -47,9 +47,9 @@ pub struct Args {
     /// The session whose domain it is for
     #[arg(long, value_name = "ID", hide = true)]
     session: Option<String>,
-    /// Run by the Stop hook: ends when that does, and leaves the criteria to it
-    #[arg(long, hide = true)]
-    for_hook: bool,
+    /// Run by the Stop hook with this process id: ends when that does, and leaves the criteria to it
+    #[arg(long, value_name = "PID", hide = true)]
+    for_hook: Option<u32>,
 }
 
 /// What one command came to.
@@ -80,7 +80,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let session = id.as_ref().map(|id| here.store.read_session(id)).transpose()?.flatten();
     let domain = session.as_ref().and_then(|s| s.domain.as_deref());
     let open = match (session.as_ref(), domain) {
-        (Some(s), Some(domain)) if !args.for_hook => {
+        (Some(s), Some(domain)) if args.for_hook.is_none() => {
             let of = |task: &String| here.store.open_criteria(&here.layout.root, domain, &s.session_id, task);
             s.task.as_ref().map(of).unwrap_or_default()
         }
@@ -88,8 +88,11 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     };
     let dir = directory(env, &here, &registry, domain);
     let end = Instant::now() + Duration::from_secs(registry.policy.gate_timeout_s);
-    let parent = process::parent(std::process::id());
-    let gone = || args.for_hook && process::parent(std::process::id()) != parent;
+    // Where the system does not tell the parent, only the time ends the commands.
+    let gone = || {
+        let parent = process::parent(std::process::id());
+        args.for_hook.is_some_and(|hook| parent.is_some_and(|parent| parent != hook))
+    };
     let mut steps: Vec<Step> = Vec::new();
     for command in &registry.policy.stop_gate {
         let step = one(command, &dir, end, registry.policy.gate_timeout_s, &gone)?;
@@ -105,15 +108,19 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let failed = steps.iter().find(|step| !step.passed);
     let passed = failed.is_none() && open.is_empty();
     if args.json {
-        out.json(&serde_json::json!({
+        let mut verdict = serde_json::json!({
             "passed": passed,
             "command": failed.map_or("", |step| &step.command),
             "how": failed.map_or("", |step| &step.how),
             "said": failed.map_or("", |step| &step.said),
             "open": open,
-            "steps": steps,
             "not_run": registry.policy.stop_gate.len() - steps.len(),
-        }));
+        });
+        // The hook reads no more than it needs: what passing commands say must not crowd out what the failing one does.
+        if args.for_hook.is_none() {
+            verdict["steps"] = serde_json::json!(steps);
+        }
+        out.json(&verdict);
     } else {
         for criterion in &open {
             out.line(format!("{} {}", out.ink(Ink::Red, "OPEN"), one_line(criterion, 200)));
