@@ -225,6 +225,32 @@ fn a_turn_does_not_end_while_steps_of_the_task_are_open() {
 }
 
 #[test]
+fn the_reminder_is_turned_on_by_a_variable_and_off_by_a_word() {
+    let reminder = "plan it, write a short brief";
+    // Control: without the variable, and with one that says something else, none comes.
+    for (variable, expected) in [("on", [1, 1, 1, 1]), ("1", [1, 1, 1, 1]), ("off", [0; 4]), ("", [0; 4])] {
+        let node = Node::shop();
+        let Some(client) = Client::guarded() else { return };
+        let say = |id: &str, first: bool, text: &str| {
+            client.server.script(Script::new([Turn::text("Done.")]));
+            let run = client.headless(node.root(), text).env("COMM_NODE_DOMAIN", "backend");
+            let run = if variable.is_empty() { run } else { run.env("COMM_NODE_ORCHESTRATOR", variable) };
+            let run = if first { run.args(["--session-id", id]) } else { run.resume(id) };
+            run.run().assert_success();
+            at_end(&client, reminder)
+        };
+        let id = "00000001-1111-4111-8111-111111111111";
+        // The policy's test sees the fourth of such prompts answered: here it is not, for what was said in between.
+        let prompts = ["Fix the login", "off orchestrator", "what is this?", "Implement it"];
+        for (i, (text, count)) in prompts.into_iter().zip(expected).enumerate() {
+            assert_eq!(say(id, i == 0, text), count, "{variable}: {text}");
+        }
+        let other = say("00000002-1111-4111-8111-111111111111", true, "Implement it");
+        assert_eq!(other, expected[0], "{variable}: it holds for the session whose person said it");
+    }
+}
+
+#[test]
 fn the_reminder_comes_where_it_is_wanted_and_never_twice_in_a_row() {
     let reminder = "plan it, write a short brief";
     for (policy, expected) in [("policy: {orchestrator: true}\n", [1, 1, 1, 2]), ("", [0, 0, 0, 0])] {
