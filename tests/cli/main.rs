@@ -14,5 +14,6 @@ mod mail;
 mod shell;
 mod status;
 mod statusline;
+mod unheard;
 mod usage;
 mod work;

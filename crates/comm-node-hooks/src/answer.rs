@@ -74,8 +74,44 @@ impl Answer {
     /// Writes the answer with one write; false if nobody took it.
     pub fn write(&self) -> bool {
         let Some(json) = self.to_json() else { return true };
-        let mut stdout = std::io::stdout().lock();
-        stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+        Stdout.write_all(json.as_bytes()).is_ok()
+    }
+
+    /// Writes the answer; the exit code to end with. That is 0, but 2 where nobody took what holds something back: the client
+    /// takes 2 for a refusal too, and stderr for its reason.
+    pub fn give(&self) -> i32 {
+        if self.write() {
+            return 0;
+        }
+        let reason = match self {
+            Self::Deny(reason) | Self::Ask(reason) | Self::Block(reason) | Self::End(reason) => reason,
+            Self::Hold { text, .. } => text,
+            Self::Silent | Self::Given | Self::Context { .. } | Self::Person(_) => return 0,
+        };
+        let _ = std::io::stderr().write_all(capped(reason).as_bytes());
+        2
+    }
+}
+
+/// stdout without the standard library's buffer, which takes a closed one for a place that everything fits into.
+struct Stdout;
+
+impl Write for Stdout {
+    #[cfg(unix)]
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::write(rustix::stdio::stdout(), buf)?)
+    }
+
+    #[cfg(not(unix))]
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        let mut stdout = std::io::stdout();
+        let taken = stdout.write(buf)?;
+        stdout.flush()?;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

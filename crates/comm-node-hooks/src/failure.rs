@@ -69,11 +69,11 @@ pub fn on_panic(hook: Hook) {
             what: "comm-node's own state",
             why: format!("{} panicked{place}", hook.program),
         };
-        answer(hook, &error, &Surroundings::of_process()).write();
+        let code = answer(hook, &error, &Surroundings::of_process()).give();
         #[expect(
             clippy::exit,
             reason = "unwinding on would let the client see a crash instead of the answer"
         )]
-        std::process::exit(0);
+        std::process::exit(code);
     }));
 }

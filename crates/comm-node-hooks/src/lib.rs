@@ -2,8 +2,8 @@
 //!
 //! A hook program is one line, [`program!`] with the event's `HOOK`. This library owns its
 //! stdin, stdout, errors and exit code; data flows one way: [`input`] → [`wire`] → [`scene`] (node
-//! and session) → the event's decision → [`answer`]. The exit code is always 0: for the client, 2
-//! would mean *block*, and what a failure of ours means is said in [`failure`].
+//! and session) → the event's decision → [`answer`]. The exit code is 0: for the client, 2 means *block*, and what a
+//! failure of ours means is said in [`failure`]. It is 2 only where a refusal could not be written.
 
 #![forbid(unsafe_code)]
 
@@ -72,19 +72,22 @@ macro_rules! program {
         #[expect(unsafe_code, reason = "C calls it by this name, which no other function here has")]
         #[unsafe(no_mangle)]
         extern "C" fn main(_: i32, _: *const *const u8) -> i32 {
-            $crate::main($hook);
-            0
+            $crate::main($hook)
         }
 
         #[cfg(not(target_env = "musl"))]
-        fn main() {
-            $crate::main($hook);
+        fn main() -> std::process::ExitCode {
+            if $crate::main($hook) == 0 {
+                std::process::ExitCode::SUCCESS
+            } else {
+                std::process::ExitCode::from(2)
+            }
         }
     };
 }
 
-/// Reads one call from stdin, answers it on stdout.
-pub fn main(hook: Hook) {
+/// Reads one call from stdin, answers it on stdout; the exit code.
+pub fn main(hook: Hook) -> i32 {
     let deadline = Deadline::of_process(DEADLINE);
     failure::on_panic(hook);
     fault::inject();
@@ -95,7 +98,7 @@ pub fn main(hook: Hook) {
             (hook.run)(&call, &around, deadline)
         })
         .unwrap_or_else(|error| failure::answer(hook, &error, &around));
-    answer.write();
+    answer.give()
 }
 
 #[cfg(feature = "fault-injection")]

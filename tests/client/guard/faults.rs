@@ -139,3 +139,24 @@ fn a_guard_that_hangs_or_aborts_blocks() {
         assert!(let_through.result(0).contains("File created successfully"), "{fault}");
     }
 }
+
+/// A guard whose stdout takes nothing refuses by its exit code, also without `onFailure`.
+#[test]
+fn a_refusal_that_cannot_be_written_refuses() {
+    let hooks = Hooks::new();
+    let guard = env!("CARGO_BIN_EXE_comm-node-pre-tool-use");
+    let full = hooks.script("full", &format!("exec '{guard}' >/dev/full"));
+    for (path, is_refused) in [("apps/web/x.html", true), ("services/api/a.txt", false)] {
+        let node = shop("enforce", "").build();
+        installed::person(node.root(), &["compile"]);
+        let Some(client) = Client::start(crate::script::Script::default()) else { return };
+        client.settings(&Settings::new().entry("PreToolUse", Some(GUARDED), without_blocking(entry(&full))));
+        let steps = [Step::write(&node, path)];
+        let played =
+            play(client, node.root(), Who::Main, &steps, |run| run.env("COMM_NODE_DOMAIN", "backend"));
+        let result = played.result(0);
+        assert_eq!(result.contains("belongs to domain frontend"), is_refused, "{path}: {result}");
+        let [step] = steps;
+        assert_eq!(step.is_done(), Some(!is_refused), "{path}: {result}");
+    }
+}
