@@ -61,7 +61,7 @@ fn spend(node: &Node, domain: &str, task: &str, n: u64, micro: u64) {
     record.book(serial, &keys, spend);
     let store = node.store();
     let books = store.ledger().open(Deadline::after(Duration::from_secs(5))).expect("opens");
-    books.put(&source, &Record::new(), record).expect("books");
+    books.put(&source, record).expect("books");
 }
 
 fn guard(node: &Node, id: &str, tool: &str, input: &Value) -> String {
@@ -431,7 +431,7 @@ fn messages_about_a_task_have_a_budget() {
 #[test]
 fn what_cannot_be_read_is_refused_with_the_file_and_what_helps() {
     for (mode, denied) in [("enforce", true), ("warn", false)] {
-        for file in ["ledger/standing.json", "ledger/domains/backend.json", "ledger/budgets/backend.json"] {
+        for file in ["ledger/standing.json", "ledger/domains/backend.jsonl", "ledger/budgets/backend.json"] {
             let node = node(&format!("{{tokens_per_day: 1000}}, mode: {mode}"), "");
             assert_eq!(write(&node, "b", "api/a.rs"), "");
             let path = node.root.join(".comm-node").join(file);

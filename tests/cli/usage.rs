@@ -135,10 +135,10 @@ fn what_is_damaged_is_set_aside_and_counted_again() {
     fs::write(node.root.join("f.jsonl"), line("f", "m1", "x", 1)).expect("writes");
     assert_eq!(rows(&node, &["--import", "."]).len(), 1);
     let ledger = node.root.join(".comm-node/ledger");
-    fs::write(ledger.join("domains/frontend.json"), "{").expect("writes");
+    fs::write(ledger.join("domains/frontend.jsonl"), "{").expect("writes");
     assert_eq!(by(&rows(&node, &[]), "domain", "frontend")["responses"], 1);
     assert_eq!(node.store().ledger().spent("frontend").expect("reads").total.usage.responses, 1);
-    fs::write(ledger.join("sessions/f/main.json"), "\0").expect("writes");
+    fs::write(ledger.join("sessions/f/main.jsonl"), "\0").expect("writes");
     let said = node.run("", &["usage", "--json", "--import", "."]).good();
     assert!(said.err.contains("moved to"), "{said:?}");
     assert_eq!(by(&rows(&node, &["--import", "."]), "domain", "frontend")["responses"], 1);

@@ -182,7 +182,8 @@ fn five_sessions_at_once_are_metered_exactly() {
     // Again changes nothing, and the tallies that the hooks keep say the same.
     assert_eq!(metered(&clients[0], &node, "domain"), by_domain);
     for (domain, (usage, responses)) in &by_domain {
-        let tally = node.read(&format!(".comm-node/ledger/domains/{domain}.json")).expect("there is a tally");
+        let tally =
+            node.read(&format!(".comm-node/ledger/domains/{domain}.jsonl")).expect("there is a tally");
         assert!(tally.contains(&format!("\"output_tokens\":{}", usage.output)), "{responses} {tally}");
     }
     // Control: without telling lines of one response from each other it is more.

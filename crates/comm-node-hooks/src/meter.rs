@@ -5,6 +5,7 @@
 //! `comm-node usage`.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
-use comm_node_core::ledger::{Booking, Bound, Keys, Prices, Record, Source, Transcript, Usage};
+use comm_node_core::ledger::{Booking, Bound, Keys, PriceRow, Prices, Record, Source, Transcript, Usage};
 use comm_node_core::session::{Session, SessionId};
 use comm_node_core::store::file;
 
@@ -45,10 +46,15 @@ struct Meter<'s> {
 impl Meter<'_> {
     /// Reads on in one transcript; false where there was nothing new.
     fn read(&mut self, source: &Source, path: &Path, keys: &Keys, since_ms: u64) -> bool {
-        // Most hooks have nothing to price, and no table is read for them.
-        let mut prices = None;
+        // Most hooks have nothing to price, and no table is read for them; the others mostly price one model.
+        let prices = OnceCell::new();
+        let mut last: Option<(String, String, Option<PriceRow<'_>>)> = None;
         let mut price = |model: &str, day: &str, usage: &Usage| {
-            prices.get_or_insert_with(|| prices_of(self.scene, self.around)).cost(model, day, usage)
+            if last.as_ref().is_none_or(|known| (&*known.0, &*known.1) != (model, day)) {
+                let row = prices.get_or_init(|| prices_of(self.scene, self.around)).row(model, day);
+                last = Some((model.to_owned(), day.to_owned(), row));
+            }
+            last.as_ref()?.2.as_ref().map(|row| row.cost(usage))
         };
         let mut booking = Booking {
             session: source.session.as_str(),

@@ -26,17 +26,28 @@ pub use transcript::{AgentFile, Transcript};
 #[serde(default)]
 pub struct Usage {
     /// Sent and read anew.
+    #[serde(skip_serializing_if = "is_zero")]
     pub input_tokens: u64,
     /// Produced.
+    #[serde(skip_serializing_if = "is_zero")]
     pub output_tokens: u64,
     /// Written to the cache for five minutes.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_5m_tokens: u64,
     /// Written to the cache for an hour.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_1h_tokens: u64,
     /// Read from the cache.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_read_tokens: u64,
     /// How many responses.
+    #[serde(skip_serializing_if = "is_zero")]
     pub responses: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// A digest of `bytes` that is the same in every process (FNV-1a).
@@ -83,12 +94,16 @@ pub struct Spend {
     /// Tokens of responses.
     pub usage: Usage,
     /// The known part of the cost, in millionths of a micro-dollar.
+    #[serde(skip_serializing_if = "is_zero")]
     pub pico_usd: u64,
     /// How many responses have no price: with any, the cost is not known.
+    #[serde(skip_serializing_if = "is_zero")]
     pub unpriced: u64,
     /// Estimated tokens of messages that were sent.
+    #[serde(skip_serializing_if = "is_zero")]
     pub sent_tokens: u64,
     /// Estimated tokens of messages that were read.
+    #[serde(skip_serializing_if = "is_zero")]
     pub read_tokens: u64,
 }
 

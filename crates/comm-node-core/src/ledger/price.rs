@@ -118,7 +118,11 @@ impl<'a> Prices<'a> {
     #[must_use]
     pub fn row(&self, model: &str, day: &str) -> Option<Row<'_>> {
         self.tables.iter().find_map(|table| {
-            let rows = table.lines().filter_map(|line| Row::parse(line).ok().flatten());
+            // Only what may be meant is parsed.
+            let lines = table
+                .lines()
+                .filter(|line| line.split_ascii_whitespace().next().is_some_and(|glob| matches(glob, model)));
+            let rows = lines.filter_map(|line| Row::parse(line).ok().flatten());
             let in_force = rows.filter(|row| row.from <= day && matches(row.glob, model));
             in_force.max_by_key(|row| (row.glob.bytes().filter(|b| *b != b'*').count(), row.from))
         })

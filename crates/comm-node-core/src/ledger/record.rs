@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Spend};
+use super::{Account, Spend, is_zero};
 use crate::session::SessionId;
 
 /// Where spending comes from: each is counted by itself.
@@ -80,6 +80,12 @@ pub struct Keys {
     pub day: String,
 }
 
+impl Keys {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What was spent on one combination of keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]
@@ -106,7 +112,7 @@ pub struct Seen {
     pub spend: Spend,
 }
 
-/// The record of one source, `ledger/sessions/<session>/<part>.json`.
+/// The record of one source, `ledger/sessions/<session>/<part>.jsonl`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 #[serde(default)]
 pub struct Record {
@@ -129,6 +135,7 @@ pub struct Record {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub skipping: bool,
     /// What it was last booked on, for a reader who can't know.
+    #[serde(skip_serializing_if = "Keys::is_empty")]
     pub keys: Keys,
     /// The latest responses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -139,11 +146,6 @@ pub struct Record {
     /// Fields of later versions.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 /// How many responses can still change. One's lines stand close together.
@@ -193,6 +195,41 @@ impl Record {
     #[must_use]
     pub fn has_seen(&self, key: u64) -> bool {
         self.seen.iter().any(|seen| seen.key == key)
+    }
+
+    /// What makes `old` into it: figures, and those rows and responses that are not the same. `None` where that
+    /// can't be said so.
+    #[must_use]
+    pub fn changes_since(&self, old: &Self) -> Option<Self> {
+        let rows = self.rows.iter().filter(|row| !old.rows.contains(row)).cloned().collect();
+        let seen = self.seen.iter().filter(|seen| !old.seen.contains(seen)).copied().collect();
+        let Self { version, offset, head, latest_ms, since_ms, skipping, .. } = *self;
+        let change =
+            Self { version, offset, head, latest_ms, since_ms, skipping, rows, seen, ..Self::default() };
+        let mut again = old.clone();
+        again.take_over(change.clone());
+        (again == *self).then_some(change)
+    }
+
+    /// Takes over what [`Record::changes_since`] said.
+    pub fn take_over(&mut self, change: Self) {
+        self.offset = change.offset;
+        self.head = change.head;
+        self.latest_ms = change.latest_ms;
+        self.since_ms = change.since_ms;
+        self.skipping = change.skipping;
+        for row in change.rows {
+            match self.rows.iter_mut().find(|old| old.keys == row.keys) {
+                Some(old) => *old = row,
+                None => self.rows.push(row),
+            }
+        }
+        for seen in change.seen {
+            match self.seen.iter_mut().find(|old| old.key == seen.key) {
+                Some(old) => *old = seen,
+                None => self.remember(seen),
+            }
+        }
     }
 
     /// What of it is not in the closed sum of the tally of `domain`.

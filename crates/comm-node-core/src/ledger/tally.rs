@@ -18,6 +18,7 @@ pub const MAX_TASKS: usize = 100;
 #[serde(default)]
 pub struct Account {
     /// All of it.
+    #[serde(skip_serializing_if = "Spend::is_zero")]
     pub total: Spend,
     /// By day in UTC, the latest days.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -28,6 +29,10 @@ pub struct Account {
 }
 
 impl Account {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Adds what was spent on `keys`. What is no longer known apart then goes with [`Account::trim`].
     pub fn add(&mut self, keys: &Keys, spend: Spend) {
         if spend.is_zero() {
@@ -90,7 +95,7 @@ impl Account {
 /// What a domain spent: all of it, the latest days, the tasks that were worked on last.
 pub type Spent = Account;
 
-/// The tally of one domain, `ledger/domains/<domain>.json`.
+/// The tally of one domain, `ledger/domains/<domain>.jsonl`.
 ///
 /// A source that may still grow is open: its part is the whole of what its record has beyond what was
 /// folded, and writing it twice changes nothing. A source that is not open is in the closed sum.
@@ -100,8 +105,10 @@ pub struct Tally {
     /// The format's version, 1.
     pub version: u32,
     /// The sum of what is closed.
+    #[serde(skip_serializing_if = "Account::is_empty")]
     pub closed: Account,
     /// How far the domain's mail was counted: its part of the closed sum.
+    #[serde(skip_serializing_if = "Cursor::is_start")]
     pub mail: Cursor,
     /// What is open, by source.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

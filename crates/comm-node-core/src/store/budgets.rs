@@ -140,7 +140,7 @@ impl Store {
         };
         found.extend(names("budgets").iter().filter_map(|name| self.grants(Some(name)).err()));
         found.extend(names("messages").iter().filter_map(|name| self.history(name).err()));
-        found.extend(names("domains").iter().filter_map(|name| self.ledger().tally(name).err()));
+        found.extend(self.ledger().domains().iter().filter_map(|name| self.ledger().tally(name).err()));
         found
     }
 
@@ -388,7 +388,7 @@ mod tests {
         let source = Source::main(SessionId::new(&format!("{domain}-{n}")).expect("valid"));
         let mut new = Record::new();
         new.book(n, &keys, Spend { usage, ..Spend::default() });
-        store.ledger().open(soon()).expect("opens").put(&source, &Record::new(), new).expect("books");
+        store.ledger().open(soon()).expect("opens").put(&source, new).expect("books");
     }
 
     fn band(standing: &Standing, domain: &str) -> Band {
@@ -445,7 +445,7 @@ mod tests {
         let (_dir, store) = store();
         let registry = registry(1_000, None);
         store.reassess(&registry, "api", soon()).expect("assesses");
-        let ledger = store.dir().join("ledger/domains/api.json");
+        let ledger = store.dir().join("ledger/domains/api.jsonl");
         std::fs::create_dir_all(ledger.parent().expect("has one")).expect("dir");
         std::fs::write(&ledger, "{").expect("writes");
         let error = store.reassess(&registry, "api", soon()).expect_err("is damaged");

@@ -68,6 +68,14 @@ pub struct Cursor {
     pub last_sent: String,
 }
 
+impl Cursor {
+    /// True if nothing was counted yet.
+    #[must_use]
+    pub fn is_start(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A line as it stands in the file.
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {

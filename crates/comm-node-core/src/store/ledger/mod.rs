@@ -1,6 +1,6 @@
 //! `ledger/`: what sessions and domains spent.
 //!
-//! `sessions/<session>/<part>.json` are the records, which are the truth; `domains/<domain>.json` are their
+//! `sessions/<session>/<part>.jsonl` are the records, which are the truth; `domains/<domain>.jsonl` are their
 //! sums. One lock is held while they are written, in this order:
 //!
 //! 1. where the domain's tally does not know the source as open, all that the record has is in the closed
@@ -9,16 +9,20 @@
 //! 3. the record is replaced: how far was read, and what was counted, at once,
 //! 4. the tally takes over what the record has beyond what is closed.
 //!
-//! Whoever dies between two of these leaves a tally that lags behind and is put right by the next write;
+//! What changes in 3 and 4 is one line at the end of each file ([`sheet`]). Whoever dies between two of these leaves a tally that lags behind and is put right by the next write;
 //! nothing is counted twice and nothing is lost.
+
+mod sheet;
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::file::{self, Durability};
-use super::{Lock, MAX_STATE, Store, crash, hidden};
+use sheet::Sheet;
+
+use super::file;
+use super::{Lock, Store, hidden};
 use crate::deadline::Deadline;
 use crate::ledger::{Account, Booking, Bound, Progress, Record, Source, Spent, Tally};
 use crate::session::SessionId;
@@ -62,12 +66,12 @@ impl<'s> Ledger<'s> {
     }
 
     fn record_path(&self, source: &Source) -> PathBuf {
-        let name = [source.part(), ".json"].concat();
+        let name = [source.part(), ".jsonl"].concat();
         self.dir().join("sessions").join(source.session.as_str()).join(name)
     }
 
     fn tally_path(&self, domain: &str) -> PathBuf {
-        self.dir().join("domains").join([domain, ".json"].concat())
+        self.dir().join("domains").join([domain, ".jsonl"].concat())
     }
 
     /// What `domain` spent: all of it, its latest days and tasks. One small file is read.
@@ -86,7 +90,7 @@ impl<'s> Ledger<'s> {
         if !is_name(domain) {
             return Ok(None);
         }
-        read(&self.tally_path(domain))
+        Ok(Sheet::read(&self.tally_path(domain))?.map(|sheet| sheet.value))
     }
 
     /// The record of `source`, `None` if there is none yet.
@@ -94,14 +98,18 @@ impl<'s> Ledger<'s> {
     /// # Errors
     /// When it is there but can't be read.
     pub fn record(&self, source: &Source) -> Result<Option<Record>> {
-        read(&self.record_path(source))
+        Ok(self.sheet(source)?.map(|sheet| sheet.value))
+    }
+
+    fn sheet(&self, source: &Source) -> Result<Option<Sheet<Record>>> {
+        Sheet::read(&self.record_path(source))
     }
 
     /// The sources of one session that have a record, sorted.
     #[must_use]
     pub fn sources_of(&self, session: &SessionId) -> Vec<Source> {
         let dir = self.dir().join("sessions").join(session.as_str());
-        let part = |name: &str| Source::parse(&format!("{session}/{}", name.strip_suffix(".json")?));
+        let part = |name: &str| Source::parse(&format!("{session}/{}", name.strip_suffix(".jsonl")?));
         names(&dir).iter().filter_map(|name| part(name)).collect()
     }
 
@@ -120,7 +128,7 @@ impl<'s> Ledger<'s> {
     #[must_use]
     pub fn domains(&self) -> Vec<String> {
         let names = names(&self.dir().join("domains"));
-        names.iter().filter_map(|name| name.strip_suffix(".json")).map(str::to_owned).collect()
+        names.iter().filter_map(|name| name.strip_suffix(".jsonl")).map(str::to_owned).collect()
     }
 
     /// Takes the ledger for writing, waiting until `deadline`.
@@ -145,9 +153,10 @@ impl<'s> Ledger<'s> {
         bound: Bound,
     ) -> Result<Progress> {
         let books = self.open(bound.deadline.at_most(PATIENCE))?;
-        let found = self.record(source)?;
-        let old = found.clone().unwrap_or_else(|| Record { since_ms, ..Record::new() });
-        let mut new = old.clone();
+        let found = self.sheet(source)?;
+        let is_new = found.is_none();
+        let old = found.unwrap_or_else(|| Sheet::new(Record { since_ms, ..Record::new() }));
+        let mut new = old.value.clone();
         let path_text = path.to_string_lossy();
         if new.path != path_text {
             new.path = path_text.into_owned();
@@ -159,8 +168,8 @@ impl<'s> Ledger<'s> {
         if let Some(mut file) = file::open(path, OpenOptions::new().read(true))? {
             progress = new.read_on(&mut file, booking, bound).map_err(Error::io("read", path))?;
         }
-        if found.is_none() || new != old {
-            books.put(source, &old, new)?;
+        if is_new || new != old.value {
+            books.write(source, old, new)?;
         }
         Ok(progress)
     }
@@ -173,45 +182,68 @@ impl<'s> Books<'s> {
         self.ledger
     }
 
-    /// Replaces the record `old` of `source` by `new`, and brings the tallies of its domains up to date.
+    /// Puts `new` in the place of the record of `source`, and brings the tallies of its domains up to date.
     ///
     /// # Errors
     /// When something can't be read or written; the next write puts right what that leaves behind.
-    pub fn put(&self, source: &Source, old: &Record, mut new: Record) -> Result<()> {
+    pub fn put(&self, source: &Source, new: Record) -> Result<()> {
+        let old = self.ledger.sheet(source)?.unwrap_or_else(|| Sheet::new(Record::new()));
+        self.write(source, old, new)
+    }
+
+    fn write(&self, source: &Source, mut old: Sheet<Record>, mut new: Record) -> Result<()> {
         let name = source.to_string();
         let mut tallies = Vec::new();
-        let mut base = old.clone();
         let mut folded = false;
-        for domain in touched(old, &new) {
-            let mut tally =
-                self.ledger.tally(&domain)?.unwrap_or_else(|| Tally { version: 1, ..Tally::default() });
-            let is_open = tally.open.contains_key(&name);
+        for domain in touched(&old.value, &new) {
+            let found = Sheet::<Tally>::read(&self.ledger.tally_path(&domain))?;
+            let mut tally = found.unwrap_or_else(|| Sheet::new(Tally { version: 1, ..Tally::default() }));
+            let is_open = tally.value.open.contains_key(&name);
             if !is_open {
-                folded |= base.fold(&domain);
-                tally.open.insert(name.clone(), Account::default());
+                folded |= old.value.fold(&domain);
+                tally.value.open.insert(name.clone(), Account::default());
             }
             tallies.push((domain, tally, is_open));
         }
         if folded {
-            for (row, before) in new.rows.iter_mut().zip(&base.rows) {
+            for (row, before) in new.rows.iter_mut().zip(&old.value.rows) {
                 row.folded = before.folded;
             }
-            crash::here()?;
-            self.write_record(source, &base)?;
+            self.write_record(source, &old.value)?;
+            old = Sheet::new(old.value);
         }
-        for (domain, tally, _) in tallies.iter().filter(|(_, _, is_open)| !is_open) {
-            crash::here()?;
-            self.write_tally(domain, tally)?;
+        for (domain, tally, is_open) in &mut tallies {
+            if !*is_open {
+                self.write_tally(domain, &tally.value)?;
+                *tally = Sheet::new(std::mem::take(&mut tally.value));
+            }
         }
-        crash::here()?;
-        self.write_record(source, &new)?;
-        for (domain, tally, _) in &mut tallies {
-            crash::here()?;
-            tally.open.insert(name.clone(), new.account(domain));
-            self.count_mail(domain, tally)?;
-            self.write_tally(domain, tally)?;
+        let path = self.ledger.record_path(source);
+        let is_own = self.is_own_dir("ledger")
+            && self.is_own_dir("ledger/sessions")
+            && path.parent().is_some_and(is_dir);
+        let change = new.changes_since(&old.value).filter(|_| is_own);
+        if !change.map_or(Ok(false), |change| old.append(&path, &change))? {
+            self.write_record(source, &new)?;
+        }
+        for (domain, mut tally, _) in tallies {
+            let path = self.ledger.tally_path(&domain);
+            let account = new.account(&domain);
+            let change =
+                Tally { version: 1, open: [(name.clone(), account.clone())].into(), ..Tally::default() };
+            tally.value.open.insert(name.clone(), account);
+            // What mail cost is a part of the closed sum.
+            let news = self.count_mail(&domain, &mut tally.value)?;
+            if news || !(self.is_own_dir("ledger/domains") && tally.append(&path, &change)?) {
+                self.write_tally(&domain, &tally.value)?;
+            }
         }
         Ok(())
+    }
+
+    /// True if `below` is a directory of the state's, and no link out of it.
+    fn is_own_dir(&self, below: &str) -> bool {
+        is_dir(&self.ledger.store.dir.join(below))
     }
 
     /// Takes `source` into the closed sums of its domains, so that their tallies stay small. It may still
@@ -228,7 +260,6 @@ impl<'s> Books<'s> {
             let Some(mut tally) = self.ledger.tally(domain)? else { continue };
             if tally.open.remove(&name).is_some() {
                 tally.closed.merge(&record.account(domain));
-                crash::here()?;
                 self.write_tally(domain, &tally)?;
             }
         }
@@ -295,13 +326,13 @@ impl<'s> Books<'s> {
         self.ledger.store.prepare_sub("ledger")?;
         self.ledger.store.prepare_sub("ledger/sessions")?;
         self.ledger.store.prepare_sub(&["ledger/sessions/", source.session.as_str()].concat())?;
-        write(&self.ledger.record_path(source), record)
+        sheet::replace(&self.ledger.record_path(source), record)
     }
 
     fn write_tally(&self, domain: &str, tally: &Tally) -> Result<()> {
         self.ledger.store.prepare_sub("ledger")?;
         self.ledger.store.prepare_sub("ledger/domains")?;
-        write(&self.ledger.tally_path(domain), tally)
+        sheet::replace(&self.ledger.tally_path(domain), tally)
     }
 }
 
@@ -324,157 +355,9 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-fn read<T: for<'de> serde::Deserialize<'de>>(path: &Path) -> Result<Option<T>> {
-    let Some(bytes) = file::read_bytes(path, MAX_STATE)? else { return Ok(None) };
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|e| Error::Damaged { path: path.to_path_buf(), why: e.to_string() })
-}
-
-fn write<T: serde::Serialize>(path: &std::path::Path, value: &T) -> Result<()> {
-    let mut bytes =
-        serde_json::to_vec(value).map_err(|e| Error::Invalid { what: "the record", why: e.to_string() })?;
-    bytes.push(b'\n');
-    file::replace(path, &bytes, Durability::Rebuildable)
+fn is_dir(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::ledger::{Keys, Spend, Usage};
-
-    fn setup() -> (tempfile::TempDir, Store) {
-        let dir = tempfile::tempdir().expect("temp dir");
-        let store = Store::new(dir.path().join("state"));
-        (dir, store)
-    }
-
-    fn soon() -> Deadline {
-        Deadline::after(Duration::from_secs(5))
-    }
-
-    fn source(session: &str) -> Source {
-        Source::main(SessionId::new(session).expect("valid"))
-    }
-
-    fn keys(domain: &str, task: &str) -> Keys {
-        Keys { domain: domain.into(), task: task.into(), day: "2026-11-25".into(), ..Keys::default() }
-    }
-
-    fn spend(output: u64) -> Spend {
-        Spend { usage: Usage { output_tokens: output, responses: 1, ..Usage::default() }, ..Spend::default() }
-    }
-
-    fn book(store: &Store, source: &Source, key: u64, keys: &Keys, output: u64) -> Result<()> {
-        let books = store.ledger().open(soon())?;
-        let old = books.ledger().record(source)?.unwrap_or_else(Record::new);
-        let mut new = old.clone();
-        new.book(key, keys, spend(output));
-        new.offset += 100;
-        books.put(source, &old, new)
-    }
-
-    fn output(store: &Store, domain: &str) -> u64 {
-        store.ledger().spent(domain).expect("reads").total.usage.output_tokens
-    }
-
-    #[test]
-    fn sessions_add_up_in_their_domain() {
-        let (_dir, store) = setup();
-        assert_eq!(output(&store, "backend"), 0);
-        assert!(!store.dir().exists());
-        let [one, two] = ["s1", "s2"].map(source);
-        book(&store, &one, 1, &keys("backend", "a"), 1).expect("books");
-        book(&store, &two, 2, &keys("backend", "b"), 2).expect("books");
-        book(&store, &one, 3, &keys("frontend", ""), 4).expect("books");
-        book(&store, &one, 3, &keys("frontend", ""), 5).expect("books");
-        book(&store, &one, 4, &keys("", ""), 8).expect("books");
-        book(&store, &one, 5, &keys("../x", ""), 16).expect("books");
-        assert_eq!((output(&store, "backend"), output(&store, "frontend")), (3, 5));
-        assert_eq!(store.ledger().spent("backend").expect("reads").task("b").usage.output_tokens, 2);
-        assert_eq!(store.ledger().domains(), ["backend", "frontend"]);
-        assert_eq!(store.ledger().sources(), [one, two]);
-    }
-
-    #[test]
-    fn closing_changes_no_sum_and_what_is_closed_may_grow() {
-        let (_dir, store) = setup();
-        let one = source("s1");
-        for (key, want) in [(1, 1), (2, 3), (3, 6)] {
-            book(&store, &one, key, &keys("backend", "a"), key).expect("books");
-            assert_eq!(output(&store, "backend"), want);
-            let books = store.ledger().open(soon()).expect("opens");
-            for _ in 0..2 {
-                books.close(&one).expect("closes");
-                assert_eq!(output(&store, "backend"), want);
-            }
-            assert!(books.ledger().tally("backend").expect("reads").expect("there").open.is_empty());
-            let records = [(one.clone(), books.ledger().record(&one).expect("reads").expect("there"))];
-            assert!(!books.rebuild("backend", &records, &|_| true).expect("is right"));
-        }
-    }
-
-    /// Dies at every point of every kind of write, goes on, and compares.
-    #[test]
-    fn whoever_dies_loses_nothing_and_doubles_nothing() {
-        for closed in [false, true] {
-            for point in 0..8 {
-                let (_dir, store) = setup();
-                let one = source("s1");
-                book(&store, &one, 1, &keys("backend", "a"), 1).expect("books");
-                book(&store, &one, 2, &keys("frontend", ""), 2).expect("books");
-                if closed {
-                    store.ledger().open(soon()).expect("opens").close(&one).expect("closes");
-                }
-                let offset =
-                    |store: &Store| store.ledger().record(&one).expect("reads").expect("there").offset;
-                let before = offset(&store);
-                crash::arm(point);
-                let died = book(&store, &one, 3, &keys("backend", "a"), 4).is_err();
-                assert_eq!(died, crash::disarm());
-                // As a reader of transcripts would: again, if it is not on record how far was read.
-                if offset(&store) == before {
-                    book(&store, &one, 3, &keys("backend", "a"), 4).expect("books");
-                }
-                crash::arm(point);
-                let closing = store.ledger().open(soon()).and_then(|books| books.close(&one));
-                assert_eq!(closing.is_err(), crash::disarm());
-                book(&store, &one, 4, &keys("backend", "a"), 8).expect("books");
-                book(&store, &one, 5, &keys("frontend", "a"), 16).expect("books");
-                assert_eq!(
-                    (output(&store, "backend"), output(&store, "frontend")),
-                    (13, 18),
-                    "{closed} {point}"
-                );
-                store.ledger().open(soon()).expect("opens").close(&one).expect("closes");
-                assert_eq!(
-                    (output(&store, "backend"), output(&store, "frontend")),
-                    (13, 18),
-                    "{closed} {point}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_damaged_tally_is_set_aside_and_made_again() {
-        let (_dir, store) = setup();
-        let one = source("s1");
-        book(&store, &one, 1, &keys("backend", "a"), 1).expect("books");
-        let path = store.ledger().tally_path("backend");
-        std::fs::write(&path, "{").expect("writes");
-        assert!(matches!(store.ledger().spent("backend"), Err(Error::Damaged { .. })));
-        assert!(book(&store, &one, 2, &keys("backend", "a"), 2).is_err());
-        let books = store.ledger().open(soon()).expect("opens");
-        let records = [(one.clone(), books.ledger().record(&one).expect("reads").expect("there"))];
-        assert!(books.rebuild("backend", &records, &|_| false).expect("rebuilds"));
-        assert_eq!(output(&store, "backend"), 1);
-        drop(books);
-        book(&store, &one, 2, &keys("backend", "a"), 2).expect("books");
-        assert_eq!(output(&store, "backend"), 3);
-        let beside = std::fs::read_dir(path.parent().expect("parent")).expect("lists").count();
-        assert_eq!(beside, 2);
-    }
-}
+mod tests;

@@ -1,0 +1,205 @@
+use std::time::Duration;
+
+use super::*;
+use crate::ledger::{Keys, Spend, Usage};
+use crate::store::crash;
+
+fn setup() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let store = Store::new(dir.path().join("state"));
+    (dir, store)
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(5))
+}
+
+fn source(session: &str) -> Source {
+    Source::main(SessionId::new(session).expect("valid"))
+}
+
+fn keys(domain: &str, task: &str) -> Keys {
+    Keys { domain: domain.into(), task: task.into(), day: "2026-11-25".into(), ..Keys::default() }
+}
+
+fn spend(output: u64) -> Spend {
+    Spend { usage: Usage { output_tokens: output, responses: 1, ..Usage::default() }, ..Spend::default() }
+}
+
+fn book(store: &Store, source: &Source, key: u64, keys: &Keys, output: u64) -> Result<()> {
+    let books = store.ledger().open(soon())?;
+    let old = books.ledger().record(source)?.unwrap_or_else(Record::new);
+    let mut new = old;
+    new.book(key, keys, spend(output));
+    new.offset += 100;
+    books.put(source, new)
+}
+
+fn output(store: &Store, domain: &str) -> u64 {
+    store.ledger().spent(domain).expect("reads").total.usage.output_tokens
+}
+
+#[test]
+fn sessions_add_up_in_their_domain() {
+    let (_dir, store) = setup();
+    assert_eq!(output(&store, "backend"), 0);
+    assert!(!store.dir().exists());
+    let [one, two] = ["s1", "s2"].map(source);
+    book(&store, &one, 1, &keys("backend", "a"), 1).expect("books");
+    book(&store, &two, 2, &keys("backend", "b"), 2).expect("books");
+    book(&store, &one, 3, &keys("frontend", ""), 4).expect("books");
+    book(&store, &one, 3, &keys("frontend", ""), 5).expect("books");
+    book(&store, &one, 4, &keys("", ""), 8).expect("books");
+    book(&store, &one, 5, &keys("../x", ""), 16).expect("books");
+    assert_eq!((output(&store, "backend"), output(&store, "frontend")), (3, 5));
+    assert_eq!(store.ledger().spent("backend").expect("reads").task("b").usage.output_tokens, 2);
+    assert_eq!(store.ledger().domains(), ["backend", "frontend"]);
+    assert_eq!(store.ledger().sources(), [one, two]);
+}
+
+#[test]
+fn closing_changes_no_sum_and_what_is_closed_may_grow() {
+    let (_dir, store) = setup();
+    let one = source("s1");
+    for (key, want) in [(1, 1), (2, 3), (3, 6)] {
+        book(&store, &one, key, &keys("backend", "a"), key).expect("books");
+        assert_eq!(output(&store, "backend"), want);
+        let books = store.ledger().open(soon()).expect("opens");
+        for _ in 0..2 {
+            books.close(&one).expect("closes");
+            assert_eq!(output(&store, "backend"), want);
+        }
+        assert!(books.ledger().tally("backend").expect("reads").expect("there").open.is_empty());
+        let records = [(one.clone(), books.ledger().record(&one).expect("reads").expect("there"))];
+        assert!(!books.rebuild("backend", &records, &|_| true).expect("is right"));
+    }
+}
+
+/// Dies at every point of every kind of write, goes on, and compares.
+#[test]
+fn whoever_dies_loses_nothing_and_doubles_nothing() {
+    let mut points = 0;
+    for closed in [false, true] {
+        for point in 0.. {
+            let (_dir, store) = setup();
+            let one = source("s1");
+            book(&store, &one, 1, &keys("backend", "a"), 1).expect("books");
+            book(&store, &one, 2, &keys("frontend", ""), 2).expect("books");
+            if closed {
+                store.ledger().open(soon()).expect("opens").close(&one).expect("closes");
+            }
+            let offset = |store: &Store| store.ledger().record(&one).expect("reads").expect("there").offset;
+            let before = offset(&store);
+            crash::arm(point);
+            let died = book(&store, &one, 3, &keys("backend", "a"), 4).is_err();
+            assert_eq!(died, crash::disarm());
+            points += u32::from(died);
+            // As a reader of transcripts would: again, if it is not on record how far was read.
+            if offset(&store) == before {
+                book(&store, &one, 3, &keys("backend", "a"), 4).expect("books");
+            }
+            crash::arm(point);
+            let closing = store.ledger().open(soon()).and_then(|books| books.close(&one));
+            assert_eq!(closing.is_err(), crash::disarm());
+            book(&store, &one, 4, &keys("backend", "a"), 8).expect("books");
+            book(&store, &one, 5, &keys("frontend", "a"), 16).expect("books");
+            let sums = (output(&store, "backend"), output(&store, "frontend"));
+            assert_eq!(sums, (13, 18), "{closed} {point}");
+            store.ledger().open(soon()).expect("opens").close(&one).expect("closes");
+            let sums = (output(&store, "backend"), output(&store, "frontend"));
+            assert_eq!(sums, (13, 18), "{closed} {point}");
+            if !died {
+                break;
+            }
+        }
+    }
+    // Open: before and in the middle of both lines. Closed: four files that are replaced.
+    assert_eq!(points, 4 + 4);
+}
+
+/// What a writer leaves that died in the middle of a line is not read, and the next line does not stick to it.
+#[test]
+fn a_line_without_its_end_counts_nothing() {
+    let (_dir, store) = setup();
+    let one = source("s1");
+    for key in 1..4 {
+        book(&store, &one, key, &keys("backend", "a"), 1).expect("books");
+    }
+    let paths = [store.ledger().record_path(&one), store.ledger().tally_path("backend")];
+    for path in &paths {
+        let text = std::fs::read_to_string(path).expect("reads");
+        assert!(text.lines().count() > 1, "appended, not replaced: {text}");
+        let last = text.lines().last().expect("a line");
+        for torn in [&last[..last.len() - 1], &last[..1], "\0\0\0"] {
+            let text = format!("{text}{}", torn.replace("\"output_tokens\":", "\"output_tokens\":9"));
+            std::fs::write(path, text).expect("writes");
+            assert_eq!(output(&store, "backend"), 3, "{torn}");
+        }
+    }
+    book(&store, &one, 4, &keys("backend", "a"), 1).expect("books");
+    assert_eq!(output(&store, "backend"), 4);
+    for path in &paths {
+        assert_eq!(std::fs::read_to_string(path).expect("reads").lines().count(), 1, "{path:?}");
+    }
+    assert_eq!(store.ledger().record(&one).expect("reads").expect("there").rows[0].spend.usage.responses, 4);
+}
+
+/// A file that was appended to for long says what one line would, and does not grow for ever.
+#[test]
+fn many_lines_are_as_one_line() {
+    let (_dir, store) = setup();
+    let one = source("s1");
+    let mut expected = Record::new();
+    let path = store.ledger().record_path(&one);
+    let (mut replaced, mut before) = (0, 0);
+    for n in 0..400 {
+        let task = ["a", "b", ""][n as usize % 3];
+        book(&store, &one, n / 2, &keys("backend", task), n).expect("books");
+        expected.book(n / 2, &keys("backend", task), spend(n));
+        expected.offset += 100;
+        assert_eq!(store.ledger().record(&one).expect("reads").as_ref(), Some(&expected), "{n}");
+        let sum = expected.rows.iter().map(|row| row.spend.usage.output_tokens).sum::<u64>();
+        assert_eq!(output(&store, "backend"), sum);
+        let size = path.metadata().expect("is there").len();
+        replaced += u32::from(size < before);
+        before = size;
+        assert!(size < 40_000, "{size}");
+    }
+    assert!((4..40).contains(&replaced), "{replaced}");
+}
+
+/// What is appended goes nowhere else, even if a link stands in the place of a directory.
+#[cfg(unix)]
+#[test]
+fn nothing_is_appended_through_a_link() {
+    for linked in ["ledger", "ledger/sessions", "ledger/sessions/s1", "ledger/domains"] {
+        let (dir, store) = setup();
+        let one = source("s1");
+        book(&store, &one, 1, &keys("backend", ""), 1).expect("books");
+        let (real, elsewhere) = (store.dir().join(linked), dir.path().join("elsewhere"));
+        std::fs::rename(&real, &elsewhere).expect("moves");
+        std::os::unix::fs::symlink(&elsewhere, &real).expect("links");
+        let told = book(&store, &one, 2, &keys("backend", ""), 1);
+        assert!(matches!(told, Err(Error::Untrusted { .. })), "{linked}: {told:?}");
+    }
+}
+
+#[test]
+fn a_damaged_tally_is_set_aside_and_made_again() {
+    let (_dir, store) = setup();
+    let one = source("s1");
+    book(&store, &one, 1, &keys("backend", "a"), 1).expect("books");
+    let path = store.ledger().tally_path("backend");
+    std::fs::write(&path, "{").expect("writes");
+    assert!(matches!(store.ledger().spent("backend"), Err(Error::Damaged { .. })));
+    assert!(book(&store, &one, 2, &keys("backend", "a"), 2).is_err());
+    let books = store.ledger().open(soon()).expect("opens");
+    let records = [(one.clone(), books.ledger().record(&one).expect("reads").expect("there"))];
+    assert!(books.rebuild("backend", &records, &|_| false).expect("rebuilds"));
+    assert_eq!(output(&store, "backend"), 1);
+    drop(books);
+    book(&store, &one, 2, &keys("backend", "a"), 2).expect("books");
+    assert_eq!(output(&store, "backend"), 3);
+    let beside = std::fs::read_dir(path.parent().expect("parent")).expect("lists").count();
+    assert_eq!(beside, 2);
+}
