@@ -4,10 +4,10 @@
 //! booked by the next hook, by the end of the session, by the next session of the domain, or by
 //! `comm-node usage`.
 
+mod late;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::fs::OpenOptions;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,11 +25,6 @@ use crate::wire::Call;
 const BYTES: u64 = 8 << 20;
 /// And for how long.
 const TIME: Duration = Duration::from_millis(300);
-/// How long a batch waits for the transcript to have its calls, where there is a budget, and how often it looks.
-const LAG: Duration = Duration::from_millis(250);
-const LOOK: Duration = Duration::from_millis(4);
-/// How much of the transcript's end is looked at for that.
-const TAIL: u64 = 64 << 10;
 /// How much of the transcripts of sessions that died a new one reads.
 const BYTES_AT_START: u64 = 16 << 20;
 /// A person's prices are a few rows.
@@ -43,7 +38,11 @@ struct Meter<'s> {
     bytes: u64,
 }
 
-impl Meter<'_> {
+impl<'s> Meter<'s> {
+    fn new(scene: &'s Scene, around: &'s Surroundings, deadline: Deadline, bytes: u64) -> Self {
+        Self { scene, around, deadline: deadline.at_most(TIME), bytes }
+    }
+
     /// Reads on in one transcript; false where there was nothing new.
     fn read(&mut self, source: &Source, path: &Path, keys: &Keys, since_ms: u64) -> bool {
         // Most hooks have nothing to price, and no table is read for them; the others mostly price one model.
@@ -120,6 +119,11 @@ fn prices_of<'p>(scene: &'p Scene, around: &Surroundings) -> Prices<'p> {
     Prices::above([Cow::Owned(own), Cow::Owned(node)])
 }
 
+/// The transcript that `call` names, if that can be the session's.
+fn transcript_of(call: &Call<'_>, session: &Session) -> Option<Transcript> {
+    Transcript::new(Path::new(&*call.transcript_path), &session.session_id)
+}
+
 fn role_of(record: &Option<Record>) -> Option<String> {
     record.as_ref().map(|record| record.keys.role.clone())
 }
@@ -150,56 +154,22 @@ pub(crate) fn at_batch(
     around: &Surroundings,
     deadline: Deadline,
 ) {
-    let Some(transcript) = Transcript::new(Path::new(&*call.transcript_path), &session.session_id) else {
-        return;
-    };
-    let mut meter = Meter { scene, around, deadline: deadline.at_most(TIME), bytes: BYTES };
-    let file =
-        call.subagent().map_or(Some(transcript.path().to_path_buf()), |id| Some(transcript.agent(id)?.path));
-    if let Some(file) = file
-        && Purse::of(scene, session).is_some()
-    {
-        wait_for(&file, call, meter.deadline);
-    }
-    match call.subagent() {
-        None => {
-            meter.read(&transcript.main(), transcript.path(), &keys_of_main(session), since(session));
-        }
+    let Some(transcript) = transcript_of(call, session) else { return };
+    let mut meter = Meter::new(scene, around, deadline, BYTES);
+    let (source, path, keys) = match call.subagent() {
+        None => (transcript.main(), transcript.path().to_path_buf(), keys_of_main(session)),
         Some(id) => {
             let Some(file) = transcript.agent(id) else { return };
-            // The agent of a compaction has no transcript.
-            if file.path.symlink_metadata().is_ok() {
-                let keys = keys_of_agent(session, call.agent_type.as_deref());
-                meter.read(&file.source, &file.path, &keys, since(session));
-            }
+            (file.source, file.path, keys_of_agent(session, call.agent_type.as_deref()))
         }
-    }
-}
-
-/// Waits until the transcript at `path` has the calls of this batch, which the client writes a little later than it runs
-/// them. Only a budget needs to know that soon: what is read late lets one more call through.
-fn wait_for(path: &Path, call: &Call<'_>, deadline: Deadline) {
-    let Some(last) = call.tool_calls.last().map(|one| &*one.tool_use_id).filter(|id| !id.is_empty()) else {
-        return;
     };
-    let limit = deadline.at_most(LAG);
-    loop {
-        let tail = tail(path).unwrap_or_default();
-        if tail.windows(last.len()).any(|bytes| bytes == last.as_bytes()) || limit.passed() {
-            return;
-        }
-        std::thread::sleep(LOOK);
+    if Purse::of(scene, session).is_some() {
+        late::wait_for(&path, call, meter.deadline);
     }
-}
-
-/// The last bytes of a regular file, at most [`TAIL`] of them.
-fn tail(path: &Path) -> Option<Vec<u8>> {
-    let mut file = file::open(path, OpenOptions::new().read(true)).ok().flatten()?;
-    let size = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).ok()?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+    // The agent of a compaction has no transcript.
+    if call.subagent().is_none() || path.symlink_metadata().is_ok() {
+        meter.read(&source, &path, &keys, since(session));
+    }
 }
 
 /// Stop and SessionEnd: what the session and its subagents gained.
@@ -210,10 +180,8 @@ pub(crate) fn at_turn(
     around: &Surroundings,
     deadline: Deadline,
 ) {
-    let Some(transcript) = Transcript::new(Path::new(&*call.transcript_path), &session.session_id) else {
-        return;
-    };
-    let mut meter = Meter { scene, around, deadline: deadline.at_most(TIME), bytes: BYTES };
+    let Some(transcript) = transcript_of(call, session) else { return };
+    let mut meter = Meter::new(scene, around, deadline, BYTES);
     meter.read_all(&transcript, session, false);
 }
 
@@ -226,8 +194,8 @@ pub(crate) fn at_start(
     around: &Surroundings,
     deadline: Deadline,
 ) {
-    let mut meter = Meter { scene, around, deadline: deadline.at_most(TIME), bytes: BYTES_AT_START };
-    if let Some(transcript) = Transcript::new(Path::new(&*call.transcript_path), &session.session_id) {
+    let mut meter = Meter::new(scene, around, deadline, BYTES_AT_START);
+    if let Some(transcript) = transcript_of(call, session) {
         meter.read_all(&transcript, session, false);
     }
     let Some(domain) = session.domain.as_deref() else { return };
@@ -253,3 +221,6 @@ pub(crate) fn at_start(
         meter.read_all(&transcript, &gone, true);
     }
 }
+
+#[cfg(test)]
+mod tests;
