@@ -646,6 +646,43 @@ fn a_command_in_the_background_is_looked_at_when_the_turn_ends() {
     assert_eq!(records(&node), [] as [PathBuf; 0]);
 }
 
+/// What a command did, what nobody has seen, and mail share one answer: none of them is lost for want of room.
+#[test]
+fn a_report_leaves_room_for_what_is_unseen_and_for_mail() {
+    use comm_node_core::mail::{Draft, Kind};
+    use comm_node_core::{deadline::Deadline, session::SessionId, store::Store};
+    let node = shop();
+    let backend = Session::backend(&node);
+    let input = json!({"command": ANY, "run_in_background": true});
+    backend.asked("t", "Bash", &input).silent();
+    assert_eq!(backend.hook(POST, &backend.call("PostToolUse", "t", "Bash", &input)), "");
+    backend.sh("echo 2 > web/x.txt; echo 2 > web/y.txt");
+    let store = Store::new(node.path(".comm-node"));
+    let send = |from: &str, to: &str, body: String| {
+        let said =
+            Draft { to: vec![to.into()], kind: Kind::Question, body, detailed: true, ..Draft::default() };
+        let by = SessionId::new("s-frontend").expect("an id");
+        let deadline = Deadline::after(std::time::Duration::from_secs(5));
+        store.mail().send(from, said, &by, deadline).expect("sends").id.short()
+    };
+    let unseen = send("backend", "frontend", "which?".into());
+    let due = node.path(".comm-node/sent/backend/due");
+    for entry in fs::read_dir(&due).expect("lists").flatten() {
+        fs::rename(entry.path(), due.join("1.txt")).expect("moves");
+    }
+    let bodies: Vec<String> = (0..4).map(|i| format!("{i}{}", "word ".repeat(490))).collect();
+    let waits: Vec<String> = bodies.iter().map(|body| send("frontend", "backend", body.clone())).collect();
+    let prompt = json!({"session_id": backend.id, "cwd": backend.cwd, "hook_event_name": "UserPromptSubmit"});
+    let told: Vec<String> = (0..2).map(|_| Said(backend.hook(PROMPT, &prompt)).told()).collect();
+    assert!(told[0].chars().count() <= 8_000, "{}", told[0].chars().count());
+    has(&told[0], &["`web/x.txt` (changed)", &format!("Not seen yet: {unseen}"), &format!("[{} ", waits[0])]);
+    for id in &waits {
+        let count = |told: &String| told.matches(&format!("[{id} question")).count();
+        assert_eq!(told.iter().map(count).sum::<usize>(), 1, "{id}: {told:?}");
+    }
+    assert_eq!(backend.hook(PROMPT, &prompt), "");
+}
+
 #[test]
 fn what_sweeps_over_the_worktree_waits_for_others() {
     let node = shop();

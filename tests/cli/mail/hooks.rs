@@ -176,6 +176,34 @@ fn an_author_is_told_once_what_nobody_has_seen() {
     assert!(told.contains("> hello\nNot seen yet: ") && told.contains(" by docs"), "{told}");
 }
 
+/// Lists of what is due that can't be read are put aside, and said to be; the others are told of all the same, and so
+/// is a message one of whose mailboxes can't be listed.
+#[test]
+fn a_damaged_list_of_what_is_due_silences_no_other() {
+    let node = Node::new();
+    let id = node.send("f", &["backend,docs", "Which fields?", "--blocks"]);
+    hurry(&node, "frontend");
+    let due = node.root.join(".comm-node/sent/frontend/due");
+    fs::rename(due.join("1.txt"), due.join("6.txt")).expect("moves");
+    fs::write(due.join("1.txt"), b"\xff\n").expect("writes");
+    fs::write(due.join("2.txt"), "x".repeat(2 << 20)).expect("writes");
+    std::os::unix::fs::symlink("/etc/passwd", due.join("3.txt")).expect("links");
+    fs::create_dir(due.join("4.txt")).expect("makes");
+    fs::write(due.join("5.txt"), "no line of ours\n").expect("writes");
+    let docs = node.root.join(".comm-node/mail/docs");
+    fs::rename(docs.join("new"), docs.join("aside")).expect("moves");
+    std::os::unix::fs::symlink(docs.join("aside"), docs.join("new")).expect("links");
+    let told = node.told(PROMPT, "f", "UserPromptSubmit", &json!({}));
+    let wanted = format!("Not seen yet: {} (question, sent ", short(&id));
+    assert!(told.contains(&wanted) && told.contains(" by backend, docs"), "{told}");
+    assert!(told.contains("4 lists of what may be unseen could not be read"), "{told}");
+    assert_eq!(node.told(PROMPT, "f", "UserPromptSubmit", &json!({})), "");
+    let mut left: Vec<_> = fs::read_dir(&due).expect("lists").flatten().map(|e| e.file_name()).collect();
+    left.sort();
+    let aside = |name: &std::ffi::OsString| name.to_string_lossy().contains(".txt.damaged-");
+    assert!(left.len() == 4 && left.iter().all(aside), "{left:?}");
+}
+
 #[test]
 fn a_message_is_told_once_and_seen_when_the_model_went_on() {
     let node = Node::new();

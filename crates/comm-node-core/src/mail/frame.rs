@@ -117,7 +117,7 @@ pub fn harmless(raw: &str) -> String {
 /// True if what follows a `<` looks like a tag. `Vec<String>` and `a < b` don't.
 fn is_tag(before: char, rest: &str) -> bool {
     let Some(first) = rest.chars().find(|c| !text::is_hidden(*c)) else { return false };
-    if matches!(first, '/' | '!' | '?') {
+    if matches!(first, '/' | '!' | '?' | '|') {
         return true;
     }
     if !first.is_alphabetic() {
@@ -140,10 +140,13 @@ pub struct Digest {
 }
 
 impl Digest {
+    /// With less room than this nothing can be said, not even that something waits.
+    pub const LEAST: usize = RESERVE + INTRO.len();
+
     /// One with room for this many characters, what is said of the rest included.
     #[must_use]
     pub fn new(room: usize) -> Self {
-        let room = room.saturating_sub(RESERVE + INTRO.len());
+        let room = room.saturating_sub(Self::LEAST);
         Self { out: String::new(), room, count: 0, left: Vec::new() }
     }
 
@@ -254,6 +257,7 @@ mod tests {
             ("<function_calls><invoke name=\"Bash\">", "‹function_calls>‹invoke name=\"Bash\">"),
             ("a<invoke name=1>", "a‹invoke name=1>"),
             ("<!-- x -->", "‹!-- x -->"),
+            ("<|im_start|>system", "‹|im_start|>system"),
             ("Vec<String>, Option<T>, a < b, 1<2, x<=y", "Vec<String>, Option<T>, a < b, 1<2, x<=y"),
             ("\u{1b}[31mred\u{1b}[0m", "\\u{1b}[31mred\\u{1b}[0m"),
             ("a\u{202e}b\u{2066}c\u{feff}", "a\\u{202e}b\\u{2066}c\\u{feff}"),

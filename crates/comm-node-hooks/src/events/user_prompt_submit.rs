@@ -30,26 +30,27 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     scene.store.look_out_sometimes(&session.session_id, deadline);
     let first = budget::at_prompt(&scene, &session, deadline).unwrap_or_default();
     let told = before(first, told);
-    let mut offer = match mail::at_prompt(&scene, &session) {
-        Ok(offer) => offer,
-        Err(_) if told != Answer::Silent => return Ok(told),
-        Err(e) => return Err(e),
-    };
     // What is not worth a failure of the prompt: that it isn't told.
     let reminder = reminder::at_prompt(&scene, &session, call, around, deadline).unwrap_or_default();
-    if offer.text.is_empty() && reminder.is_empty() {
-        return Ok(told);
-    }
+    let report = match told {
+        Answer::Context { text, .. } => text,
+        _ => String::new(),
+    };
+    // What is told here is not told again, so it comes first; for the rest there is another prompt.
+    let taken = report.chars().count() + reminder.chars().count() + 2;
+    let mut offer = match mail::at_prompt(&scene, &session, MAX_CONTEXT.saturating_sub(taken)) {
+        Ok(offer) => offer,
+        Err(e) if report.is_empty() => return Err(e),
+        Err(_) => return Ok(Answer::Context { event: EVENT, text: report }),
+    };
     let mut text = std::mem::take(&mut offer.text);
-    if text.chars().count() + reminder.chars().count() < MAX_CONTEXT {
-        text.push_str(reminder);
+    text.push_str(reminder);
+    if !report.is_empty() {
+        let between = if text.is_empty() { "" } else { "\n\n" };
+        text = [&report, between, &text].concat();
     }
-    if let Answer::Context { text: report, .. } = told {
-        // Half a message is none: what doesn't fit is offered with the next prompt.
-        if report.chars().count() + text.chars().count() + 2 > MAX_CONTEXT {
-            return Ok(Answer::Context { event: EVENT, text: report });
-        }
-        text = report + "\n\n" + &text;
+    if text.is_empty() {
+        return Ok(Answer::Silent);
     }
     Ok(offer.give(Answer::Context { event: EVENT, text }))
 }

@@ -14,7 +14,7 @@ use crate::wire::{Call, EditInput};
 /// How long it may take.
 const ROUTING: Duration = Duration::from_millis(2_000);
 /// What is said of it, in bytes.
-pub(super) const MAX_ROUTED: u64 = 3_000;
+const MAX_ROUTED: u64 = 3_000;
 
 /// Has the command line beside this program send what waits in the drop box, and what a sender that died
 /// left. Returns what it says: the agent reads it, and a message that could not be sent is not lost.

@@ -73,6 +73,22 @@ impl<'s> Mailbox<'s> {
         self.mail.is_free(self.domain, item, self.me, self.now_ms)
     }
 
+    /// Leaves of `items`, oldest first, what may be told now. Behind a message that another hook of this session is about to
+    /// tell, or died over, nothing of the same rank is: an author's later words would overtake the earlier ones.
+    pub(super) fn keep_free(&self, items: &mut Vec<Item>) {
+        let mut held: Vec<Rank> = Vec::new();
+        items.retain(|item| {
+            if held.contains(&item.rank) {
+                return false;
+            }
+            let free = self.is_free(item);
+            if !free && matches!(&item.state, State::Offering(id) if id == self.me) {
+                held.push(item.rank);
+            }
+            free
+        });
+    }
+
     /// The session went on with what it was told before: takes that out of `items`.
     pub(super) fn prove(&self, items: &mut Vec<Item>) -> Result<()> {
         let mut failed = None;

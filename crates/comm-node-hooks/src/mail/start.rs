@@ -29,19 +29,19 @@ pub fn at_start<'s>(
     let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(nothing()) };
     let anew = matches!(&*call.source, "compact" | "clear");
     let mut items = Vec::new();
-    // Of one rank, what was told once is older than what still waits.
     for item in mailbox.mail.open(mailbox.domain)? {
         let mine = item.state.session() == Some(mailbox.me);
         if mailbox.is_free(&item) || (mine && anew) {
             items.push(item);
         }
     }
+    let mut waiting = Vec::new();
     let mut transcript = None;
     for item in mailbox.mail.waiting(mailbox.domain)? {
         let told = matches!(&item.state, State::Offered(id) if id == mailbox.me);
         if !told || anew {
             if told || mailbox.is_free(&item) {
-                items.push(item);
+                waiting.push(item);
             }
             continue;
         }
@@ -51,8 +51,16 @@ pub fn at_start<'s>(
         if text.windows(mark.len()).any(|window| window == mark) {
             mailbox.prove(&mut vec![item])?;
         } else {
-            items.push(item);
+            waiting.push(item);
         }
+    }
+    // By age: what somebody saw may be younger than what a hook died over.
+    let mut at = 0;
+    for item in waiting {
+        while items.get(at).is_some_and(|seen| seen.id < item.id) {
+            at += 1;
+        }
+        items.insert(at, item);
     }
     if call.source == "resume" {
         // The brief is in the context, and the client does not repeat it as long as nothing is added. The

@@ -5,10 +5,11 @@ use std::time::Duration;
 use comm_node_core::Result;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::mail::Rank;
+use comm_node_core::mail::frame::Digest;
 use comm_node_core::session::Session;
 use comm_node_core::store::Item;
 
-use super::drop_box::{MAX_ROUTED, route};
+use super::drop_box::route;
 use super::mailbox::{Mailbox, Offer, nothing};
 use super::unseen;
 use crate::answer::{Answer, MAX_CONTEXT};
@@ -21,25 +22,27 @@ pub(crate) const MAX_HELD: u32 = 2;
 const UNANSWERED: &str = "Another agent waits for an answer.";
 const UNSENT: &str = "A message in the drop box could not be sent.";
 
-/// UserPromptSubmit: what waits, and what nobody has seen of one's own.
+/// UserPromptSubmit: what waits, and what nobody has seen of one's own, in at most `room` characters.
 ///
 /// # Errors
 /// When mail can't be read or moved.
-pub fn at_prompt<'s>(scene: &'s Scene, session: &'s Session) -> Result<Offer<'s>> {
+pub fn at_prompt<'s>(scene: &'s Scene, session: &'s Session, room: usize) -> Result<Offer<'s>> {
     let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(nothing()) };
     let mut items = mailbox.mail.waiting(mailbox.domain)?;
-    items.retain(|item| mailbox.is_free(item));
-    let notice = unseen::notice(&mailbox);
-    tell(mailbox, items, MAX_CONTEXT, &notice)
+    mailbox.keep_free(&mut items);
+    tell(mailbox, items, room)
 }
 
-/// Offers `items` as far as there is room, and says `notice` behind them.
-fn tell<'s>(mailbox: Mailbox<'s>, items: Vec<Item>, room: usize, notice: &str) -> Result<Offer<'s>> {
-    let mut offer = match items.is_empty() {
+/// Offers `items` as far as there is room, and says behind them what nobody has seen. What there is no room
+/// for stays where it is.
+fn tell(mailbox: Mailbox<'_>, items: Vec<Item>, room: usize) -> Result<Offer<'_>> {
+    let notice = unseen::notice(&mailbox, room);
+    let room = room.saturating_sub(notice.chars().count());
+    let mut offer = match items.is_empty() || room < Digest::LEAST {
         true => nothing(),
-        false => mailbox.offer(items, room.saturating_sub(notice.chars().count()))?,
+        false => mailbox.offer(items, room)?,
     };
-    offer.text.push_str(notice);
+    offer.text.push_str(&notice);
     Ok(offer)
 }
 
@@ -56,7 +59,9 @@ pub fn at_batch(
     deadline: Deadline,
 ) -> Result<Answer> {
     let routed = route(scene, session, call, deadline);
-    let mut offer = if call.subagent().is_some() { nothing() } else { urgent(scene, session)? };
+    let taken = first.chars().count() + routed.chars().count() + 2;
+    let room = MAX_CONTEXT.saturating_sub(taken);
+    let mut offer = if call.subagent().is_some() { nothing() } else { urgent(scene, session, room)? };
     offer.text.push_str(&routed);
     if offer.text.is_empty() && first.is_empty() {
         return Ok(Answer::Silent);
@@ -69,14 +74,13 @@ pub fn at_batch(
     Ok(offer.give(Answer::Context { event: "PostToolBatch", text }))
 }
 
-fn urgent<'s>(scene: &'s Scene, session: &'s Session) -> Result<Offer<'s>> {
+fn urgent<'s>(scene: &'s Scene, session: &'s Session, room: usize) -> Result<Offer<'s>> {
     let Some(mailbox) = Mailbox::of(scene, session) else { return Ok(nothing()) };
     let mut items = mailbox.mail.waiting(mailbox.domain)?;
     mailbox.prove(&mut items)?;
-    items.retain(|item| item.rank.is_urgent() && mailbox.is_free(item));
-    let room = MAX_CONTEXT.saturating_sub(usize::try_from(MAX_ROUTED).unwrap_or(0));
-    let notice = unseen::notice(&mailbox);
-    tell(mailbox, items, room, &notice)
+    items.retain(|item| item.rank.is_urgent());
+    mailbox.keep_free(&mut items);
+    tell(mailbox, items, room)
 }
 
 /// Stop: what was told was seen. Gives what still waits.
@@ -120,7 +124,8 @@ pub fn at_stop(
     if held >= MAX_HELD {
         return Ok(Answer::Silent);
     }
-    waiting.retain(|item| item.rank == Rank::Blocks && mailbox.is_free(item));
+    waiting.retain(|item| item.rank == Rank::Blocks);
+    mailbox.keep_free(&mut waiting);
     let mut offer = if waiting.is_empty() { nothing() } else { mailbox.offer(waiting, MAX_CONTEXT / 2)? };
     // That it was told of these questions once is known to the agent.
     if !call.stop_hook_active && !unanswered.is_empty() {

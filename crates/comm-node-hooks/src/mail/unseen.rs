@@ -10,13 +10,20 @@ use super::mailbox::Mailbox;
 const MAX_NAMED: usize = 6;
 /// Recipients of one message that are named.
 const MAX_AT: usize = 4;
+/// Characters that a notice of so many may have.
+const LONGEST: usize = 3_000;
 
-/// What the author is told of its messages that are unseen after its patience; empty where there is nothing.
-pub(super) fn notice(mailbox: &Mailbox<'_>) -> String {
+/// What the author is told of its messages that are unseen after its patience; empty where there is nothing, and
+/// where there is no room for it: then it is told the next time.
+pub(super) fn notice(mailbox: &Mailbox<'_>, room: usize) -> String {
+    if room < LONGEST {
+        return String::new();
+    }
     let now = mailbox.now_ms;
-    // It is told how far its mail got whenever it asks; that this can't be read is not worth failing for.
-    let found = mailbox.mail.take_unseen(mailbox.domain, now).unwrap_or_default();
-    if found.is_empty() {
+    // It is told how far its mail got whenever it asks; that this can't be listed is not worth failing for.
+    let due = mailbox.mail.take_unseen(mailbox.domain, now).unwrap_or_default();
+    let found = due.unseen;
+    if found.is_empty() && due.damaged == 0 {
         return String::new();
     }
     let live: Vec<String> = mailbox
@@ -29,12 +36,22 @@ pub(super) fn notice(mailbox: &Mailbox<'_>) -> String {
         .filter(|(session, heartbeat)| session.is_live(*heartbeat, now))
         .filter_map(|(session, _)| session.domain)
         .collect();
-    let mut out = String::from("Not seen yet:");
+    let mut out = String::new();
+    if !found.is_empty() {
+        out.push_str("Not seen yet:");
+    }
     for unseen in found.iter().take(MAX_NAMED) {
         out.push_str(&one(mailbox, unseen, &live));
     }
     if found.len() > MAX_NAMED {
         out.push_str(&[" and ", &(found.len() - MAX_NAMED).to_string(), " more;"].concat());
+    }
+    if due.damaged > 0 {
+        let lists = due.damaged.to_string();
+        out.push_str(if found.is_empty() { "" } else { " " });
+        out.push_str(
+            &[&lists, " lists of what may be unseen could not be read and were set aside;"].concat(),
+        );
     }
     out.push_str(" `comm-node sent --open` lists them.\n");
     out

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 pub use name::{Item, Place, State};
 pub use outbox::{Routed, Verdict};
 pub use traffic::{Cursor, Traffic, Way};
-pub use unseen::Unseen;
+pub use unseen::{Due, Unseen};
 
 use super::{Store, file};
 use crate::mail::{Message, Ulid, form};

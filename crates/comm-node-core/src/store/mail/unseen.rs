@@ -28,6 +28,15 @@ pub struct Unseen {
     pub at: Vec<(String, State)>,
 }
 
+/// What is due, as far as it can be read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// The messages.
+    pub unseen: Vec<Unseen>,
+    /// How many lists of them could not be read and were set aside.
+    pub damaged: usize,
+}
+
 impl Mail<'_> {
     fn due_dir(&self, from: &str) -> PathBuf {
         join(&self.sent_dir(from), "due")
@@ -58,60 +67,67 @@ impl Mail<'_> {
     }
 
     /// What `from` sent and is due to be told of at `now_ms` because it is unseen: given to one caller only.
+    /// What can't be read is set aside, and silences nothing else.
     ///
     /// # Errors
-    /// When it can't be listed or read.
-    pub fn take_unseen(&self, from: &str, now_ms: u64) -> Result<Vec<Unseen>> {
+    /// When it can't be listed.
+    pub fn take_unseen(&self, from: &str, now_ms: u64) -> Result<Due> {
         let dir = self.due_dir(from);
         let now = now_ms / MINUTE_MS;
-        let mut due = names(&dir)?;
-        due.retain(|name| {
+        let mut names = names(&dir)?;
+        names.retain(|name| {
             let minute = name.strip_suffix(".txt").and_then(|minute| minute.parse::<u64>().ok());
             minute.is_some_and(|minute| minute <= now)
         });
-        let mut found: Vec<Unseen> = Vec::new();
-        if due.is_empty() {
-            return Ok(found);
+        let mut due = Due::default();
+        if names.is_empty() {
+            return Ok(due);
         }
         self.trust(&dir)?;
-        due.sort();
-        for name in due {
+        names.sort();
+        for name in names {
             let path = join(&dir, &name);
-            let text = file::read(&path, MAX_DUE)?.unwrap_or_default();
+            let Ok(text) = file::read(&path, MAX_DUE) else {
+                due.damaged += usize::from(self.store.set_aside(&path).is_ok());
+                continue;
+            };
             // Of many that find it due, the one that removes it tells it.
             if std::fs::remove_file(&path).is_err() {
                 continue;
             }
-            for line in text.lines() {
-                let Some(unseen) = self.look(line)? else { continue };
+            for line in text.unwrap_or_default().lines() {
+                let Some(unseen) = self.look(line) else { continue };
                 // A sender that died may have noted it twice.
-                if found.iter().all(|one| one.id != unseen.id) {
-                    found.push(unseen);
+                if due.unseen.iter().all(|one| one.id != unseen.id) {
+                    due.unseen.push(unseen);
                 }
             }
         }
-        Ok(found)
+        Ok(due)
     }
 
-    /// The message of a line, if some recipient has not seen it.
-    fn look(&self, line: &str) -> Result<Option<Unseen>> {
+    /// The message of a line, if some recipient has not seen it, or its mailbox can't be read.
+    fn look(&self, line: &str) -> Option<Unseen> {
         let words: Vec<&str> = line.split(' ').collect();
-        let [id, kind, rank, to] = words[..] else { return Ok(None) };
-        let kind = KINDS.iter().find(|(name, _)| *name == kind).map(|(_, kind)| *kind);
-        let (Some(id), Some(kind), Some(rank)) = (Ulid::parse(id), kind, Rank::named(rank)) else {
-            return Ok(None);
-        };
+        let [id, kind, rank, to] = words[..] else { return None };
+        let kind = KINDS.iter().find(|(name, _)| *name == kind).map(|(_, kind)| *kind)?;
+        let (id, rank) = (Ulid::parse(id)?, Rank::named(rank)?);
         let mut at = Vec::new();
         for to in to.split(',').filter(|to| crate::mail::is_name(to)) {
-            let waits = self.waiting(to)?.into_iter().find(|item| item.id == id);
             let expired = Item { id, rank, place: Place::Archive, state: State::Expired };
-            if let Some(item) = waits {
-                at.push((to.to_owned(), item.state));
-            } else if self.path(to, &expired).symlink_metadata().is_ok() {
-                at.push((to.to_owned(), State::Expired));
+            match self.waiting(to) {
+                Ok(waiting) => match waiting.into_iter().find(|item| item.id == id) {
+                    Some(item) => at.push((to.to_owned(), item.state)),
+                    None if self.path(to, &expired).symlink_metadata().is_ok() => {
+                        at.push((to.to_owned(), State::Expired));
+                    }
+                    None => {}
+                },
+                // Nobody can have read it there either.
+                Err(_) => at.push((to.to_owned(), State::Queued)),
             }
         }
-        Ok(Some(Unseen { id, kind, at }).filter(|unseen| !unseen.at.is_empty()))
+        Some(Unseen { id, kind, at }).filter(|unseen| !unseen.at.is_empty())
     }
 }
 
@@ -145,9 +161,9 @@ mod tests {
         let later = send(&["backend"], false, None);
         let brief = send(&["docs"], false, Some(60));
         let minutes = |n: u64| soon.id.ms() + n * MINUTE_MS;
-        let take = |n| mail.take_unseen("frontend", minutes(n)).expect("reads");
+        let take = |n| mail.take_unseen("frontend", minutes(n)).expect("reads").unseen;
         assert_eq!(take(0), []);
-        assert_eq!(mail.take_unseen("backend", minutes(500)).expect("reads"), []);
+        assert_eq!(mail.take_unseen("backend", minutes(500)).expect("reads"), Due::default());
         // What expired was put aside by whoever found it so.
         let item = mail.find("docs", brief.id).expect("lists").expect("waits");
         mail.close("docs", &item, State::Expired).expect("moves").expect("was there");
