@@ -68,7 +68,7 @@ fuzz seconds="3600":
 differential cases="20000" seed="1":
     SHELL_CASES={{cases}} SHELL_SEED={{seed}} cargo test --locked --no-default-features --test shell differential -- --nocapture
 
-# The long form of the mail test: 20 domains, 50 processes, 10,000 messages, killed at random
+# The long form of the mail tests: 20 domains, 50 processes, 10,000 messages, killed at random; with the store, then with whole programs
 soak-mail:
     MAIL_DOMAINS=20 MAIL_PROCESSES=50 MAIL_MESSAGES=10000 cargo test --release --locked --test mail -- --nocapture
 

@@ -130,7 +130,7 @@ fn post(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
         return signal_out(args, desk, signal, out);
     }
     let mut said = if draft::has_frontmatter(&body) {
-        written(&body)?
+        written(&body, &desk.me.name)?
     } else {
         let question = body.trim_end().ends_with('?');
         let kind = args.kind.unwrap_or(if question { Kind::Question } else { Kind::Answer });
@@ -144,10 +144,16 @@ fn post(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The message in `text`, whose recipients are those of the command line.
-fn written(text: &str) -> Result<Draft> {
+/// The message in `text`, which `me` sends; its recipients are those of the command line.
+fn written(text: &str, me: &str) -> Result<Draft> {
     match draft::read("stdin", text) {
-        Ok(written) => Ok(written.said),
+        Ok(written) => match written.from.as_deref().filter(|from| *from != me) {
+            Some(from) => bail!(
+                "not sent: stdin: it says that it is from {}, but this is {me}; leave `from` out",
+                one_line(from, 60)
+            ),
+            None => Ok(written.said),
+        },
         Err((source, issues)) => {
             let lines: Vec<String> = issues.iter().map(|issue| source.one_line(issue)).collect();
             bail!("not sent: {}", lines.join("; "))
