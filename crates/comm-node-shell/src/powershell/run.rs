@@ -27,6 +27,9 @@ const VERBS: &str = "get select where format measure test convertto convertfrom 
 /// Aliases that PowerShell has on Windows alone; elsewhere these are programs.
 const NATIVE: &str = "ls cat cp mv rm rmdir mkdir tee sort diff ps kill sleep clear wget curl mount man ";
 
+/// Components of the working directory. Each `cd ..` adds one that the system goes through again with the next.
+const MAX_STEPS: usize = 256;
+
 impl Walker<'_> {
     pub(super) fn pipeline(&mut self, tokens: &[Token<'_>], text: &str) {
         for (i, element) in tokens.split(|t| matches!(t.kind, Kind::Pipe)).enumerate() {
@@ -180,7 +183,8 @@ impl Walker<'_> {
             self.tree.kind(path) == Some(FileKind::Directory)
                 || self.set.writes.iter().any(|w| w.target.path().starts_with(path))
         };
-        self.cwd = to.filter(|path| self.certain && there(path));
+        let short = |path: &PathBuf| path.components().count() <= MAX_STEPS;
+        self.cwd = to.filter(|path| self.certain && short(path) && there(path));
     }
 
     /// PowerShell in PowerShell.

@@ -328,3 +328,29 @@ mod random {
         }
     }
 }
+
+/// A tree in which every path is a directory; keeps the most components that it was asked for.
+struct Deep(std::cell::Cell<usize>);
+
+impl Tree for Deep {
+    fn kind(&self, path: &Path) -> Option<FileKind> {
+        self.0.set(self.0.get().max(path.components().count()));
+        Some(FileKind::Directory)
+    }
+    fn names(&self, _: &Path) -> Option<Vec<String>> {
+        None
+    }
+}
+
+/// The system goes through each component with each `cd`: a thousand of them are half a million.
+#[test]
+fn a_directory_behind_many_steps_is_not_known() {
+    let steps = |n: usize| {
+        let deep = Deep(std::cell::Cell::new(0));
+        let set = look(&format!("{}sc x 1", "cd ..; ".repeat(n)), &context(), &deep, true);
+        (show(&set), deep.0.get())
+    };
+    assert_eq!(steps(3).0, "f:../../../x");
+    let (said, most) = steps(1_000);
+    assert!(said == "!Path" && most < 300, "{said}, {most}");
+}
