@@ -195,7 +195,7 @@ fn install_twice_and_back_leaves_nothing() {
         (Some(0), &Value::from("block"))
     );
     assert!(settings["hooks"].as_object().is_some_and(|events| events.len() >= hooks().len()));
-    assert_eq!(settings["permissions"]["allow"].as_array().map(Vec::len), Some(27));
+    assert_eq!(settings["permissions"]["allow"].as_array().map(Vec::len), Some(28));
     assert_eq!(
         home.at("home/.local/bin/comm-node").read_link().expect("a link"),
         home.at("home/.claude/comm-node/bin/comm-node")

@@ -30,6 +30,7 @@ mod harness;
 mod leases;
 mod mail;
 mod meter;
+mod rounds;
 mod shell;
 #[cfg(target_os = "linux")]
 mod soak;

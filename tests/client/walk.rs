@@ -226,8 +226,10 @@ fn hand_over(node: &Node, page: &mut Page, web: Seat) -> Seat {
         Turn::edit(&own, "€", "EUR").usage(web.figures()),
         web.bash("comm-node handoff check price-list 1"),
         web.bash("comm-node handoff done price-list"),
+        web.bash("comm-node kickoff --done"),
     ];
     web.say("Go on with what is open", turns, "It is done.");
+    assert!(web.result().contains("web is done; not yet: api, docs"), "{}", web.result());
     let first = &web.client.server.main(before);
     assert_eq!(first.count("📋 Open handoff: .comm-node/handoffs/web/price-list.md"), 1);
     assert_eq!(first.count("Is the price of an item in cents?"), 0, "a fresh session, not the old one");

@@ -8,7 +8,8 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use crate::guard;
-use crate::node::registry::Domain;
+use crate::mail::HUMAN;
+use crate::node::registry::{Domain, Registry};
 use crate::text::one_line;
 
 /// The kickoff of a node, `kickoff.json`.
@@ -33,6 +34,9 @@ pub struct Kickoff {
     pub forced: bool,
     /// The domains that take part.
     pub members: BTreeMap<String, Member>,
+    /// Who was told that all are done: a coordinator's domain, or the person; and the id of that message.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub woken: BTreeMap<String, String>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -53,6 +57,12 @@ pub struct Member {
     /// The id of the message that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
+    /// When its part was said to be done, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<String>,
+    /// What was said with that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
     /// Fields of later versions.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -78,9 +88,32 @@ impl Kickoff {
         self.members.iter().filter(|(_, m)| due(m)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The domains whose part is not done; `coordinators` have none.
+    #[must_use]
+    pub fn undone(&self, coordinators: &[&str]) -> Vec<&str> {
+        let open =
+            |(name, m): &(&String, &Member)| m.done.is_none() && !coordinators.contains(&name.as_str());
+        self.members.iter().filter(open).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Who is to be told now that all others are done: the coordinators, and the person where there is none. Nobody is
+    /// told twice.
+    #[must_use]
+    pub fn to_wake(&self, coordinators: &[&str]) -> Vec<String> {
+        let parts = self.members.keys().any(|name| !coordinators.contains(&name.as_str()));
+        if !self.is_started() || !parts || !self.undone(coordinators).is_empty() {
+            return Vec::new();
+        }
+        let all = if coordinators.is_empty() { &[HUMAN] } else { coordinators };
+        all.iter().filter(|name| !self.woken.contains_key(**name)).map(|name| (*name).to_owned()).collect()
+    }
+
     /// How it stands, in a word.
     #[must_use]
     pub fn state(&self) -> &'static str {
+        if !self.woken.is_empty() {
+            return "done";
+        }
         match (self.is_started(), self.missing().is_empty()) {
             (true, true) => "started",
             (true, false) => "started without some",
@@ -89,6 +122,38 @@ impl Kickoff {
     }
 }
 
+/// The names of the domains in the role of a coordinator: they have no part of their own, and bring the others' together.
+#[must_use]
+pub fn coordinators<'r>(registry: &'r Registry<'_>) -> Vec<&'r str> {
+    let coordinates = |d: &&Domain<'_>| d.role.as_deref().is_some_and(|r| COORDINATORS.contains(&r));
+    registry.domains.iter().filter(coordinates).map(|d| d.name.as_str()).collect()
+}
+
+/// How a message begins that says that all are done.
+pub const ALL_DONE: &str = "All other domains are done: ";
+
+/// What whoever is to be told reads once all are done.
+#[must_use]
+pub fn all_done(kickoff: &Kickoff, coordinators: &[&str]) -> String {
+    let mut out = ALL_DONE.to_owned();
+    let parts = kickoff.members.iter().filter(|(name, _)| !coordinators.contains(&name.as_str()));
+    for (i, (name, member)) in parts.enumerate() {
+        let _ = write!(out, "{}{name}", if i > 0 { ", " } else { "" });
+        if i < PEERS && !member.note.is_empty() {
+            let _ = write!(out, " ({})", one_line(&member.note, 80));
+        }
+    }
+    let _ = write!(out, ". Goal: {}.", one_line(&kickoff.goal, 200).trim_end_matches('.'));
+    if !coordinators.is_empty() {
+        out.push_str(
+            " Now bring their work together: contracts, tests across domains, boundaries; then report to the person.",
+        );
+    }
+    out
+}
+
+/// The roles that a coordinator may have.
+const COORDINATORS: [&str; 2] = ["coordinator", "integration"];
 /// Characters of the person's brief that a message has room for.
 const BRIEF: usize = 900;
 /// Peers that are named.
@@ -154,7 +219,6 @@ pub fn text(kickoff: &Kickoff, domain: &Domain<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::registry::Registry;
     use crate::text::estimate_tokens;
 
     fn registry(domains: usize) -> String {
@@ -204,5 +268,38 @@ mod tests {
         kickoff.started = Some("now".into());
         kickoff.members.get_mut("b").expect("is there").start = Some("id".into());
         assert!(kickoff.to_start().is_empty() && kickoff.state() == "started without some");
+    }
+
+    #[test]
+    fn who_is_told_when_all_are_done() {
+        let mut kickoff = Kickoff { goal: "Login.".into(), ..Kickoff::default() };
+        for name in ["a", "b", "c"] {
+            kickoff.members.insert(name.into(), Member { ready: Some("now".into()), ..Member::default() });
+        }
+        let done = |kickoff: &mut Kickoff, name: &str| {
+            let member = kickoff.members.get_mut(name).expect("is there");
+            (member.done, member.note) = (Some("now".into()), format!("part {name}"));
+        };
+        done(&mut kickoff, "a");
+        assert_eq!(kickoff.undone(&["c"]), ["b"]);
+        done(&mut kickoff, "b");
+        assert!(kickoff.to_wake(&["c"]).is_empty(), "it was not started");
+        kickoff.started = Some("now".into());
+        assert_eq!(
+            (kickoff.to_wake(&["c"]), kickoff.to_wake(&["c", "d"])),
+            (vec!["c".to_owned()], vec!["c".to_owned(), "d".to_owned()])
+        );
+        assert!(kickoff.to_wake(&[]).is_empty(), "without a coordinator c has a part, too");
+        done(&mut kickoff, "c");
+        assert_eq!(kickoff.to_wake(&[]), [HUMAN]);
+        assert!(kickoff.to_wake(&["a", "b", "c"]).is_empty(), "nobody has a part");
+        kickoff.woken.insert("c".into(), "id".into());
+        assert!(kickoff.to_wake(&["c"]).is_empty() && kickoff.state() == "done");
+        let said = all_done(&kickoff, &["c"]);
+        assert!(
+            said.starts_with("All other domains are done: a (part a), b (part b). Goal: Login. Now bring"),
+            "{said}"
+        );
+        assert!(!all_done(&kickoff, &[]).contains("Now"), "a person knows what to do");
     }
 }

@@ -80,6 +80,7 @@ pub const RULES: &[&str] = &[
     "Bash(comm-node blocker list:*)",
     "Bash(comm-node finding:*)",
     "Bash(comm-node known-issue:*)",
+    "Bash(comm-node kickoff --done:*)",
     "Bash(comm-node plan:*)",
     "Bash(comm-node gate:*)",
     "Edit(//**/.comm-node/outbox/*.md)",

@@ -35,6 +35,11 @@ pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         if !args.json {
             let names: Vec<&str> = kickoff.members.keys().map(String::as_str).collect();
             out.line(format!("called {}", names.join(", ")));
+            let later = kickoff::coordinators(&registry);
+            let later: Vec<&str> = later.into_iter().filter(|name| !names.contains(name)).collect();
+            if !later.is_empty() {
+                out.line(format!("{} is woken when they are done", later.join(", ")));
+            }
         }
     } else if here.store.read_kickoff()?.is_none() {
         bail!("there is no kickoff to start; `comm-node kickoff --goal '…'` calls one");
@@ -64,10 +69,14 @@ fn call(args: &Args, here: &Here, registry: &Registry<'_>, goal: &str, brief: St
         names.push(domain(registry, name)?.name.to_string());
     }
     if names.is_empty() {
+        let later = kickoff::coordinators(registry);
         names = registry.domains.iter().map(|d| d.name.to_string()).collect();
+        names.retain(|name| !later.contains(&name.as_str()));
     }
     if names.is_empty() {
-        bail!("comm-node.yaml has no domain that could be called");
+        bail!(
+            "comm-node.yaml has no domain that could be called; one in the role coordinator waits for the others"
+        );
     }
     let _lock = roll::lock(here)?;
     if let Some(before) = here.store.read_kickoff()? {

@@ -4,6 +4,7 @@
 //! report, or the person with `--force`. Nothing depends on a process that waits, so that none can be missed by its death.
 
 mod call;
+mod done;
 mod ready;
 mod roll;
 
@@ -18,7 +19,7 @@ use crate::out::Out;
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Inside a session: work for this domain, and report ready
+    /// Inside a session: work for this domain, and report ready; with --done the domain whose part is done
     #[arg(conflicts_with_all = ["goal", "brief", "force", "status"])]
     domain: Option<String>,
     /// What is to be reached; calls every domain
@@ -36,9 +37,15 @@ pub struct Args {
     /// How long to wait: for the domains, or inside a session for START
     #[arg(long, value_name = "TIME", value_parser = config::duration)]
     wait: Option<u64>,
-    /// Show who is ready
+    /// Show who is ready and who is done
     #[arg(long)]
     status: bool,
+    /// Say that the part of this session's domain is done; the last one wakes the coordinator
+    #[arg(long, conflicts_with_all = ["goal", "force", "wait", "status"])]
+    done: bool,
+    /// What to say with it, in one line
+    #[arg(long, value_name = "TEXT", requires = "done")]
+    note: Option<String>,
     /// Print JSON: one object
     #[arg(long)]
     json: bool,
@@ -51,15 +58,22 @@ Examples:
   comm-node kickoff --force                                          start the one under way now
   comm-node kickoff --status
   comm-node kickoff backend --wait 90s                               inside a session: report ready, wait for START
+  comm-node kickoff --done --note 'login works'                      inside a session: this domain's part is done
 
 Each domain gets one message: the goal, its part, its peers and what to do first. START goes out when all have reported
-ready, whoever still waits for it, and later to each that comes late. A second kickoff takes the place of the first.";
+ready, whoever still waits for it, and later to each that comes late. A second kickoff takes the place of the first.
+
+A domain in the role coordinator or integration is not called: it gets one message when all others are done. Where there
+is none, the person gets it.";
 
 /// Runs the command.
 ///
 /// # Errors
 /// Whatever kept it from being done.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
+    if args.done {
+        return done::run(args.domain.as_deref(), args.note.as_deref(), args.json, env, out);
+    }
     if let Some(domain) = &args.domain {
         return ready::run(domain, args.wait, args.json, env, out);
     }

@@ -66,21 +66,33 @@ pub(super) fn run(name: &str, wait: Option<u64>, as_json: bool, env: &Env, out: 
         out.line(format!("\n{waiting} more message(s) wait: `comm-node inbox` lists them"));
     }
     out.line(String::new());
-    out.line(outcome(name, kickoff.as_ref()));
+    let waits = kickoff::coordinators(&registry).contains(&name);
+    out.line(outcome(name, kickoff.as_ref(), waits));
     Ok(Outcome::Done)
 }
 
 /// How it stands with this domain, in words.
-fn outcome(name: &str, kickoff: Option<&Kickoff>) -> String {
+fn outcome(name: &str, kickoff: Option<&Kickoff>, waits: bool) -> String {
     let Some(kickoff) = kickoff else {
         return "No kickoff is under way; this session works for the domain, and can begin with what it is asked for."
             .to_owned();
     };
     let Some(member) = kickoff.members.get(name) else {
+        if waits && kickoff.woken.contains_key(name) {
+            return "All other domains are done; the message about it says what comes next.".to_owned();
+        }
+        if waits {
+            return "This domain brings the others' work together, and is told by a message when all are done. Change \
+                    nothing yet."
+                .to_owned();
+        }
         return format!("The kickoff under way is not for domain {name}.");
     };
     if member.start.is_some() {
-        return format!("START: {}. Begin with this domain's part.", text::one_line(&kickoff.goal, 200));
+        return format!(
+            "START: {}. Begin with this domain's part; when it is done: `comm-node kickoff --done`.",
+            text::one_line(&kickoff.goal, 200)
+        );
     }
     format!(
         "Reported ready. Missing: {}. Change nothing yet: START comes as a message; `comm-node kickoff {name} --wait 90s` \

@@ -10,6 +10,7 @@ use comm_node_core::store::Lock;
 use comm_node_core::text::one_line;
 use serde_json::{Value, json};
 
+use super::done;
 use crate::Outcome;
 use crate::env::Env;
 use crate::here::Here;
@@ -47,7 +48,7 @@ pub(super) fn start(here: &Here, kickoff: &mut Kickoff) -> Result<Vec<String>> {
             kind: Kind::Start,
             priority: Priority::High,
             body: format!(
-                "START: {}.{without} Begin with your part.",
+                "START: {}.{without} Begin with your part; when it is done: `comm-node kickoff --done`.",
                 one_line(&kickoff.goal, 200).trim_end_matches('.')
             ),
             ..Draft::default()
@@ -65,9 +66,10 @@ pub(super) fn start(here: &Here, kickoff: &mut Kickoff) -> Result<Vec<String>> {
     Ok(due)
 }
 
-/// Runs `--status`.
+/// Runs `--status`. What somebody who died meanwhile left unsaid is said first.
 pub(super) fn status(as_json: bool, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
+    done::finish(&here)?;
     let Some(kickoff) = here.store.read_kickoff()? else {
         if as_json {
             out.json(&Value::Null);
@@ -88,7 +90,9 @@ pub(super) fn status(as_json: bool, env: &Env, out: &Out) -> Result<Outcome> {
             let since = member.ready.as_deref().and_then(clock::parse_rfc3339);
             vec![
                 name.clone(),
-                if member.start.is_some() {
+                if member.done.is_some() {
+                    "done"
+                } else if member.start.is_some() {
                     "started"
                 } else if member.ready.is_some() {
                     "ready"
