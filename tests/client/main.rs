@@ -23,6 +23,7 @@ mod settings;
 mod support;
 mod terminal;
 
+mod effects;
 mod facts;
 mod gate;
 mod guard;
