@@ -18,7 +18,7 @@ fn may_fail(point: &Point) -> bool {
     point.changes() && to_disk && !point.line.contains(" = -1") && !point.line.starts_with("write(1,")
 }
 
-fn fail_all(writers: &[Writer]) {
+pub(crate) fn fail_all(writers: &[Writer]) {
     if !strace::works() {
         return skipped("strace can't trace here, so no system call was made to fail");
     }

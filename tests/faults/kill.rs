@@ -15,7 +15,7 @@ use super::{is_long, skipped, strace};
 /// How many of a writer's calls are tried in the short form, evenly chosen.
 const SHORT: usize = 14;
 
-fn kill_all(writers: &[Writer]) {
+pub(crate) fn kill_all(writers: &[Writer]) {
     if !strace::works() {
         return skipped("strace can't trace here, so nobody was killed at a system call");
     }

@@ -21,8 +21,10 @@ mod field;
 mod garbage;
 mod kill;
 mod slow;
+mod spending;
 mod strace;
 mod turn;
+mod working;
 mod writers;
 
 /// True for the form that takes minutes.

@@ -30,7 +30,8 @@ pub(crate) struct Writer {
 /// The bodies that a session was told, and how often.
 pub(crate) type Heard = BTreeMap<String, usize>;
 
-const PLAIN: Writer = Writer {
+/// A writer of which nothing is special.
+pub(crate) const PLAIN: Writer = Writer {
     name: "",
     setup: |_| {},
     run: |f| f.person(&["status"]),

@@ -68,6 +68,7 @@ impl Store {
         .map(str::to_owned)
         .into_iter()
         .chain(directories(&self.dir, "ledger"))
+        .chain(directories(&self.dir, "handoffs"))
         .flat_map(|dir| plain_files(&self.dir, &dir))
         .filter(|(path, at)| {
             hidden(path) && path.extension().is_some_and(|e| e == "tmp") && old(*at, TEMPORARY_MS)
@@ -180,6 +181,8 @@ mod tests {
         put("sessions/.s.json.1-0.tmp", day);
         put("outbox/rejected/.a.md.why.txt.1-0.tmp", day);
         put("ledger/messages/.a.json.1-0.tmp", day);
+        put("handoffs/backend/.t.md.1-0.tmp", day);
+        put("handoffs/backend/taken/.t.md.1-0.tmp", day);
         put("leases/.00.jsonl.1-0.tmp", 1000);
         put("registry.json", 99 * day);
         put("log/events.jsonl", 99 * day);
@@ -187,7 +190,7 @@ mod tests {
             put(&format!("log/events-{at}-7.jsonl"), 99 * day);
         }
         let went = store.prune(now, Deadline::after(Duration::from_secs(5))).expect("prunes");
-        assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 4), "{went:?}");
+        assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 6), "{went:?}");
         assert_eq!(went.calls, [store.dir().join("calls/old.json")]);
         assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
         for kept in [
