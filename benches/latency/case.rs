@@ -108,6 +108,16 @@ pub(crate) fn stop(name: &str, root: &Path) -> Case {
     Case::new(name, "comm-node-stop", root, call("Stop", root, r#","stop_hook_active":false"#))
 }
 
+/// The status line, as the client asks for it.
+pub(crate) fn status_line(name: &str, root: &Path) -> Case {
+    let dir = root.display();
+    let input = format!(
+        r#"{{"session_id":"{}","transcript_path":"{dir}.jsonl","cwd":"{dir}","model":{{"id":"m","display_name":"M"}},"workspace":{{"current_dir":"{dir}","project_dir":"{dir}"}},"version":"2.1.329"}}"#,
+        scene::SESSION
+    );
+    Case::new(name, "comm-node-statusline", root, input).says(Says::This("domain0"))
+}
+
 /// The end of a batch of calls, before which the transcript of the node at `root` gained 10 kB.
 pub(crate) fn metered(name: &str, root: &Path) -> Case {
     let transcript = root.with_extension("jsonl");

@@ -19,7 +19,7 @@ mod scene;
 
 use std::path::Path;
 
-use case::{AFTER, Case, DENY, GUARD, PROMPT, SHELL, START, Says, edit, prompt, shell, start};
+use case::{AFTER, Case, DENY, GUARD, PROMPT, SHELL, START, Says, edit, prompt, shell, start, status_line};
 use comm_node_core::text;
 use measure::{bin_dir, installed, measure, quantile, run_once, time};
 use report::Report;
@@ -151,6 +151,8 @@ fn goals(nodes: &Nodes) -> Vec<Case> {
             .goal(1.0),
         start("SessionStart, 20 domains, 10 waiting messages", &nodes.waiting).before(untold).goal(1.0),
         case::metered("PostToolBatch, 10 kB new in a 200 MB transcript", &nodes.metered).goal(0.60),
+        status_line("Status line, 5 domains", five).goal(0.60),
+        status_line("Status line, 100 domains", hundred).goal(0.60),
         send.goal(2.0),
     ]
 }

@@ -22,7 +22,7 @@ mod tools;
 
 use std::path::{Path, PathBuf};
 
-use case::{Case, DENY, SHELL, edit, hooks, shell};
+use case::{Case, DENY, SHELL, Says, edit, hooks, shell, status_line};
 use expected::Expected;
 
 /// The most memory that a hook may ever have, in KiB.
@@ -42,12 +42,15 @@ fn cases(top: &Path) -> Vec<Case> {
     add("5 domains", hooks(&five, true));
     scene::bind(&five);
     add("5 domains", vec![edit("PreToolUse, Write, denied", &five, "d3/src/a/b.rs").says(DENY)]);
+    add("no node", vec![status_line("Status line", &none).says(Says::Nothing)]);
+    add("5 domains", vec![status_line("Status line", &five)]);
     let own = "d0/src/a/b.rs";
     add(
         "100 domains",
         vec![
             edit("PreToolUse, Write", &hundred, own),
             edit("PreToolUse, Write, denied", &hundred, "d97/src/a/b.rs").says(DENY),
+            status_line("Status line", &hundred),
         ],
     );
     let everyday =
