@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Durability, MAX_RECORD, Store, file, hidden, json_text};
+use super::{Durability, MAX_RECORD, Store, file, hidden, is_plain_dir, json_text};
 use crate::node::registry::SourceId;
 use crate::session::SessionId;
 use crate::{Error, Result};
@@ -91,9 +91,7 @@ impl Store {
         let Some(path) = self.call_path(id, RUNS) else { return Ok(false) };
         let text = json_text(record)?;
         // A link in place of a directory would lead it elsewhere.
-        let plain = |dir: &Path| dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-        let calls = self.dir.join("calls");
-        if plain(&self.dir) && plain(&calls) && file::create(&path, text.as_bytes())? {
+        if is_plain_dir(&self.dir) && is_plain_dir(&self.dir.join("calls")) && file::create(&path, text.as_bytes())? {
             return Ok(true);
         }
         self.prepare_sub("calls")?;

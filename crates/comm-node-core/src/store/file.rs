@@ -28,6 +28,14 @@ pub fn read(path: &Path, max: u64) -> Result<Option<String>> {
 /// # Errors
 /// [`Error::Io`], [`Error::Untrusted`] or [`Error::Damaged`].
 pub fn read_bytes(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    Ok(read_open(path, max)?.map(|(_, bytes)| bytes))
+}
+
+/// As [`read_bytes`], with the file that was read, for [`still_there`].
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Untrusted`] or [`Error::Damaged`].
+pub fn read_open(path: &Path, max: u64) -> Result<Option<(File, Vec<u8>)>> {
     let Some((mut file, len)) = open_sized(path)? else { return Ok(None) };
     if len > max {
         let why = format!("it has {len} bytes, more than the {max} that it could sensibly have");
@@ -53,7 +61,29 @@ pub fn read_bytes(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
         bytes.resize(filled * 2, 0);
     }
     bytes.truncate(filled);
-    Ok(Some(bytes))
+    Ok(Some((file, bytes)))
+}
+
+/// How long an open file is, if it still has a name: one that was removed or replaced has none. `None` too where
+/// that can't be told.
+#[must_use]
+pub fn still_there(file: &File) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let stat = rustix::fs::fstat(file).ok()?;
+        (stat.st_nlink > 0).then(|| u64::try_from(stat.st_size).ok())?
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        None
+    }
+}
+
+/// True if nothing stands at `path`.
+#[must_use]
+pub fn is_missing(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|e| e.kind() == ErrorKind::NotFound)
 }
 
 /// As [`read_bytes`], but of a file of more than `max` bytes the first `max`.

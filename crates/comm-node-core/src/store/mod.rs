@@ -115,10 +115,19 @@ impl Store {
     }
 
     fn prepare_sub(&self, name: &str) -> Result<PathBuf> {
-        let dir = self.dir.join(name);
         // A directory in it would pass for a plain one.
         if self.dir.is_symlink() {
             self.own_dir(&self.dir)?;
+        }
+        self.prepare_in_own(name)
+    }
+
+    /// [`Store::prepare_sub`] for who knows that the state directory is a plain one, as a [lock](Store::lock) says.
+    fn prepare_in_own(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.dir.join(name);
+        // Mostly it is there, and one look says so.
+        if is_plain_dir(&dir) {
+            return Ok(dir);
         }
         match self.own_dir(&dir) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
@@ -148,7 +157,10 @@ impl Store {
     /// # Errors
     /// [`Error::Locked`] when it was not free in time.
     pub fn lock(&self, name: &str, deadline: Deadline) -> Result<Lock> {
-        self.prepare()?;
+        // What is missing is made; mostly nothing is, and one look says so.
+        if !is_plain_dir(&self.dir) {
+            self.prepare()?;
+        }
         Lock::take(&self.dir.join(format!("{name}.lock")), deadline)
     }
 
@@ -357,6 +369,11 @@ impl Store {
         std::fs::rename(path, &aside).map_err(Error::io("set aside", path))?;
         Ok(aside)
     }
+}
+
+/// True for a directory that is none by a link.
+fn is_plain_dir(dir: &Path) -> bool {
+    dir.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
 
 fn is_record(name: &str) -> bool {

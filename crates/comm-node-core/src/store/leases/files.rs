@@ -9,6 +9,9 @@ use crate::{Error, Result, glob};
 /// Explicit leases.
 const EXPLICIT: &str = "explicit.jsonl";
 
+/// So many files of one request are kept open at most; a process has only so many.
+const OPEN: usize = 32;
+
 /// The file that a lease is in.
 pub(super) fn file_of(lease: &Lease) -> String {
     match lease.kind {
@@ -42,6 +45,13 @@ impl LeaseFile {
 pub(super) struct Files(pub(super) Vec<LeaseFile>);
 
 impl Files {
+    /// True if what was read of them is all that there is about `asks` still; only under the table's lock does it
+    /// stay so. A glob may be met by files that have come since, which are not among these.
+    pub(super) fn are_current(&self, asks: &[Ask<'_>]) -> bool {
+        let globs = asks.iter().any(|ask| matches!(ask.what, What::Glob(_)));
+        !globs && self.0.iter().all(|file| file.journal.is_current())
+    }
+
     /// The leases in them that meet one of `asks`.
     pub(super) fn meeting(&self, asks: &[Ask<'_>]) -> Result<Vec<Lease>> {
         let mut out = Vec::new();
@@ -66,7 +76,15 @@ impl Leases<'_> {
     /// The files that hold every lease which can meet one of `asks`.
     pub(super) fn files_for(&self, asks: &[Ask<'_>]) -> Result<Files> {
         let names = self.names_for(asks)?;
-        names.into_iter().map(|name| self.file(name)).collect::<Result<_>>().map(Files)
+        let many = names.len() > OPEN;
+        let read = |name| {
+            let mut file = self.file(name)?;
+            if many {
+                file.journal.close();
+            }
+            Ok(file)
+        };
+        names.into_iter().map(read).collect::<Result<_>>().map(Files)
     }
 
     pub(super) fn names_for(&self, asks: &[Ask<'_>]) -> Result<Vec<String>> {

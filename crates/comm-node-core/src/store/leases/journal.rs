@@ -5,7 +5,7 @@
 //! has grown is written anew with what counts. A writer that died in the middle of an append
 //! leaves a line without its end: readers pass over it, the next writer cuts it off.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,8 @@ const SLACK: usize = 16 << 10;
 pub(super) const MAX: u64 = 64 << 20;
 /// How a line that this program wrote begins.
 const PATH: &[u8] = b"{\"path\":\"";
+/// And how it goes on behind the path.
+const NUMBER: &[u8] = b"\",\"fencing\":";
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -36,6 +38,8 @@ struct Header {
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
+    /// The file that was read, still open, so that it is known again; `None` if there was none.
+    file: Option<File>,
     /// What was read, up to the end of the last whole line.
     bytes: Vec<u8>,
     /// True if a torn line follows in the file.
@@ -57,11 +61,14 @@ pub(super) struct Salvage {
 impl Journal {
     /// Reads the file at `path`; a missing one is empty.
     pub(super) fn read(path: PathBuf) -> Result<Self> {
-        let mut bytes = file::read_bytes(&path, MAX)?.unwrap_or_default();
+        let (file, mut bytes) = match file::read_open(&path, MAX)? {
+            Some((file, bytes)) => (Some(file), bytes),
+            None => (None, Vec::new()),
+        };
         let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
         let torn = whole < bytes.len();
         bytes.truncate(whole);
-        let mut journal = Self { path, bytes, torn, compacted: 0 };
+        let mut journal = Self { path, file, bytes, torn, compacted: 0 };
         let header = journal.lines().next().map(serde_json::from_slice::<Header>).transpose();
         match header.map_err(|e| journal.damaged(1, &e))? {
             Some(header) if header.version != VERSION => {
@@ -74,7 +81,24 @@ impl Journal {
         Ok(journal)
     }
 
-    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+    /// Lets go of the file; it can't be told any more whether it is still [current](Self::is_current).
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// True if the file at this path is still what was read: nothing else was put in its place, and nothing
+    /// was added. A file that is open keeps its number, so no other one can pass for it.
+    pub(super) fn is_current(&self) -> bool {
+        match &self.file {
+            // A line without its end may be cut off, and another one as long be put there.
+            Some(file) => {
+                !self.torn && file::still_there(file).is_some_and(|len| len == self.bytes.len() as u64)
+            }
+            None => self.bytes.is_empty() && file::is_missing(&self.path),
+        }
+    }
+
+    fn lines(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty())
     }
 
@@ -87,18 +111,31 @@ impl Journal {
 
     /// The leases in force whose line passes `wanted`, which is given the path in it and the
     /// whole line; it must give the same answer for all lines of one lease.
+    ///
+    /// Read from the end, because the last line of a lease counts: of a path that is written again and again
+    /// there is a line for each time, and the older ones are not so much as read.
     pub(super) fn leases(&self, mut wanted: impl FnMut(&str, &[u8]) -> bool) -> Result<Vec<Lease>> {
         let mut found: Vec<Lease> = Vec::new();
-        for (i, line) in self.lines().enumerate().skip(1) {
-            if quick_path(line).is_some_and(|path| !wanted(path, line)) {
-                continue;
+        let mut lines = self.lines();
+        // The header.
+        lines.next();
+        for line in lines.rev() {
+            if let Some((path, rest)) = quick_path(line) {
+                let known = |n: u64| found.iter().any(|l| l.fencing == n);
+                if !wanted(path, line) || quick_number(rest).is_some_and(known) {
+                    continue;
+                }
             }
-            let lease: Lease = serde_json::from_slice(line).map_err(|e| self.damaged(i + 1, &e))?;
-            if wanted(&lease.path, line) {
-                put(&mut found, lease);
+            let lease: Lease = serde_json::from_slice(line).map_err(|e| {
+                let before = self.lines().take_while(|l| !std::ptr::eq(*l, line)).count();
+                self.damaged(before + 1, &e)
+            })?;
+            if wanted(&lease.path, line) && !found.iter().any(|l| l.fencing == lease.fencing) {
+                found.push(lease);
             }
         }
         found.retain(|l| !l.released);
+        found.reverse();
         Ok(found)
     }
 
@@ -245,11 +282,18 @@ fn put_header(out: &mut Vec<u8>, compacted: usize) -> Result<()> {
     Ok(())
 }
 
-/// The path of a line as this program writes it, unless the path holds an escape.
-fn quick_path(line: &[u8]) -> Option<&str> {
+/// The path of a line as this program writes it, unless the path holds an escape, and what follows it.
+fn quick_path(line: &[u8]) -> Option<(&str, &[u8])> {
     let rest = line.strip_prefix(PATH)?;
-    let path = &rest[..rest.iter().position(|&b| b == b'"')?];
-    if path.contains(&b'\\') { None } else { std::str::from_utf8(path).ok() }
+    let (path, rest) = rest.split_at(rest.iter().position(|&b| b == b'"')?);
+    if path.contains(&b'\\') { None } else { Some((std::str::from_utf8(path).ok()?, rest)) }
+}
+
+/// The number of the grant, which follows the path in a line as this program writes it.
+fn quick_number(rest: &[u8]) -> Option<u64> {
+    let rest = rest.strip_prefix(NUMBER)?;
+    let (number, _) = rest.split_at(rest.iter().position(|&b| b == b',')?);
+    std::str::from_utf8(number).ok()?.parse().ok()
 }
 
 /// True if `needle` stands somewhere in `hay`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::lease::{Kind, Mode, ending, permits};
+use crate::store::Durability;
 use crate::store::leases::files::shard;
 
 struct Bench {
@@ -136,6 +137,91 @@ fn half_of_the_time_left_costs_no_write() {
     assert_eq!(taken(b.take("A", "x"))[0].fencing, 1);
     assert!(size(&b) > small);
     assert_eq!(std::fs::read_dir(b.path("leases")).expect("dir").count(), before);
+}
+
+/// What was read without the lock holds under it only if nobody came in between: here somebody does, while it is
+/// asked whether another holder lives.
+#[test]
+fn who_comes_between_the_look_and_the_lock_is_seen() {
+    type Between<'b> = &'b dyn Fn(&Bench);
+    let y = |b: &Bench| drop(taken(b.take("C", "y")));
+    let anew: Between<'_> = &|b| {
+        let other = (0..).map(|i| format!("p{i}")).find(|p| shard(p) != shard("x")).expect("there is one");
+        taken(b.take("C", &format!("y/{other}")));
+    };
+    let replaced: Between<'_> = &|b| {
+        // As long as it was, and another file.
+        let file = b.path("leases").join(shard("y"));
+        let text = std::fs::read_to_string(&file).expect("reads");
+        let foreign = text.replace("\"session\":\"B\"", "\"session\":\"C\"");
+        assert_ne!(text, foreign);
+        crate::store::file::replace(&file, foreign.as_bytes(), Durability::Rebuildable).expect("replaces");
+    };
+    let removed: Between<'_> = &|b| {
+        std::fs::remove_file(b.path("leases").join(shard("y"))).expect("removes");
+        taken(b.take("C", "y"));
+    };
+    let explicit: Between<'_> = &|b| drop(taken(b.lock("C", "y*", Mode::Exclusive)));
+    let plain = [Ask::key("", "x"), Ask::key("", "y")];
+    let globs = [Ask::glob("", "x"), Ask::glob("", "y/**")];
+    let cases: [(&str, &[Ask<'_>], bool, Between<'_>); 6] = [
+        ("a new file", &plain, false, &y),
+        ("a line", &plain, true, &|b| {
+            b.release(&Release::Session(&SessionId::new("B").expect("valid"))).expect("releases");
+            y(b);
+        }),
+        ("another file", &plain, true, replaced),
+        ("one removed and made anew", &plain, true, removed),
+        ("an explicit one", &plain, false, explicit),
+        ("a file that a glob meets", &globs, false, anew),
+    ];
+    for (what, asks, own, between) in cases {
+        let b = Bench::new();
+        taken(b.take("A", "x"));
+        if own {
+            taken(b.take("B", "y"));
+        }
+        b.dead.set(Some('A'));
+        let (holder, done) = (holder("B"), Cell::new(false));
+        let liveness = |h: &Holder| {
+            if !done.replace(true) {
+                between(&b);
+            }
+            b.life(h)
+        };
+        let deadline = Deadline::after(Duration::from_secs(5));
+        let who = Asking { holder: &holder, now: b.now.get(), liveness: &liveness, deadline };
+        let outcome = match asks[0].what {
+            lease::What::Key(_) => b.store.leases().take(asks, "another", 1800, &who),
+            lease::What::Glob(_) => {
+                let (mode, reason) = (Mode::Exclusive, "");
+                let terms =
+                    Terms::Explicit { mode, ttl_s: 60, fixed: false, share_with_subagents: false, reason };
+                b.store.leases().lock(asks, &terms, &who)
+            }
+        };
+        assert!(done.get(), "{what}: nobody came");
+        assert!(matches!(&outcome, Ok(Outcome::Refused(c)) if c.path.starts_with('y')), "{what}: {outcome:?}");
+    }
+}
+
+/// Each look reads the last line of a lease; that an older one is damaged is nobody's loss.
+#[test]
+fn a_path_written_again_and_again_is_read_once() {
+    let b = Bench::new();
+    for i in 0..40 {
+        let call = format!("call{i}");
+        taken(b.ask("A", |leases, who| leases.take(&[Ask::key("", "x")], &call, 1800, who)));
+    }
+    let file = b.path("leases").join(shard("x"));
+    let text = std::fs::read_to_string(&file).expect("reads");
+    assert_eq!(text.lines().count(), 41);
+    std::fs::write(&file, text.replace("\"call39\"", "\"call7\"").replacen("\"call7\"", "call7", 1)).expect("writes");
+    let leases = b.list();
+    assert!(leases.len() == 1 && leases[0].call == "call7" && leases[0].fencing == 1, "{leases:?}");
+    std::fs::write(&file, text.replace("\"call39\"", "call39")).expect("writes");
+    let error = b.take("B", "x").expect_err("the last one counts");
+    assert!(error.to_string().contains("line 41"), "{error}");
 }
 
 #[test]
