@@ -11,6 +11,7 @@ mod hooks;
 mod install;
 mod log;
 mod mail;
+mod parts;
 mod rounds;
 mod shell;
 mod status;

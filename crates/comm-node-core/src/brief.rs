@@ -158,7 +158,7 @@ fn peers(out: &mut String, brief: &Brief<'_>) {
         Binding::Domain(domain) | Binding::Waiting(domain) => Some(&domain.name),
         _ => None,
     };
-    let peers: Vec<&Domain<'_>> = brief.registry.domains.iter().filter(|d| Some(&d.name) != own).collect();
+    let peers: Vec<&Domain<'_>> = brief.registry.all_domains().filter(|d| Some(&d.name) != own).collect();
     if peers.is_empty() {
         return;
     }

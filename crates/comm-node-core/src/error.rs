@@ -69,6 +69,12 @@ pub enum Error {
         /// What kept it.
         why: String,
     },
+    /// The program that says where the budgets stand could not do it.
+    #[error("where the budgets stand can't be told: {why}")]
+    Assess {
+        /// What kept it.
+        why: String,
+    },
     /// A value from outside is not acceptable.
     #[error("{what} is not valid: {why}")]
     Invalid {
@@ -100,6 +106,9 @@ impl Error {
             Self::Config { .. } => "correct comm-node.yaml; `comm-node check` shows the place",
             Self::Gone { .. } => "restore it, or remove .comm-node to end the node",
             Self::Compiler { .. } => "run `comm-node install` again; `comm-node doctor` says what is missing",
+            Self::Assess { .. } => {
+                "run `comm-node doctor --fix`, which sets damaged files aside; `comm-node budget` says more"
+            }
             Self::Invalid { what, .. } => remedy_for(what),
         }
     }

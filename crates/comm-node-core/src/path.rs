@@ -40,8 +40,8 @@ pub fn real(path: &Path) -> Result<PathBuf> {
     real_below(Path::new(""), path)
 }
 
-/// [`real`] for a `path` that may lie below `known`, a directory whose own path is known to be
-/// real: its components are not looked at again.
+/// [`real`] for a `path` beside or below `known`, a directory whose own path is known to be
+/// real: what both have in common is not looked at again.
 ///
 /// # Errors
 /// As [`real`].
@@ -67,13 +67,16 @@ pub fn resolve(known: &Path, path: &Path) -> Result<Resolved> {
         return Err(Error::Invalid { what: "the path", why: format!("{} is not absolute", path.display()) });
     }
     let mut out = PathBuf::with_capacity(path.as_os_str().len() + 1);
+    // What is above a real directory is real too.
+    let above = known.ancestors().filter(|dir| !dir.as_os_str().is_empty());
+    let below = above.filter_map(|dir| Some((dir, path.strip_prefix(dir).ok()?))).next();
     // Components still to walk, last first.
-    let mut todo = match path.strip_prefix(known) {
-        Ok(rest) if !known.as_os_str().is_empty() => {
-            out.push(known);
+    let mut todo = match below {
+        Some((dir, rest)) => {
+            out.push(dir);
             steps(rest)
         }
-        _ => steps(path),
+        None => steps(path),
     };
     let mut links: Vec<PathBuf> = Vec::new();
     let mut exists = true;
@@ -257,6 +260,10 @@ mod tests {
             assert_eq!(real_below(&top, &top.join("link/x")).expect("ok"), top.join("to/x"));
             assert_eq!(real_below(&top.join("link"), &top.join("link/x")).expect("ok"), top.join("link/x"));
             assert_eq!(real_below(&top.join("to"), &top.join("link/x")).expect("ok"), top.join("to/x"));
+            // Nor is what is above it.
+            let (beside, below) = (top.join("link/a/b"), top.join("link/x/../y"));
+            assert_eq!(real_below(&beside, &below).expect("ok"), top.join("link/y"));
+            assert_eq!(real_below(&beside, &top.join("link/../x")).expect("ok"), top.join("x"));
         }
 
         #[test]
@@ -310,7 +317,11 @@ mod tests {
                 for part in found.ancestors() {
                     prop_assert!(!part.is_symlink(), "{} is a link", part.display());
                 }
-                prop_assert_eq!(&real_below(&top, &asked)?, &found, "a known directory changes nothing");
+                for known in found.ancestors().chain([top.join("a/b").as_path()]) {
+                    if known.is_dir() && !known.ancestors().any(Path::is_symlink) {
+                        prop_assert_eq!(&real_below(known, &asked)?, &found, "a known directory changes nothing");
+                    }
+                }
                 if let Ok(there) = asked.canonicalize() {
                     prop_assert_eq!(&there, &found);
                 } else if found.starts_with(&top) && std::fs::write(&asked, "x").is_ok() {

@@ -319,7 +319,7 @@ fn domain_of_directory<'r, 'a>(registry: &'r Registry<'a>, dir: &Path) -> Option
     let key = key.strip_suffix("/-").unwrap_or("");
     let mut best: Option<(&Domain<'a>, usize)> = None;
     let mut tie = false;
-    for domain in registry.domains.iter().filter(|d| d.tree == tree) {
+    for domain in registry.all_domains().filter(|d| d.tree == tree) {
         let near = domain.home.iter().filter(|home| holds(home, key)).map(|home| home.len()).max();
         let Some(near) = near else { continue };
         match best {

@@ -19,6 +19,10 @@ use crate::wire::Call;
 /// When the record can't be read or written.
 pub fn session(scene: &Scene, call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Session> {
     let id = SessionId::new(&call.session_id)?;
+    if let Some(session) = scene.take_session() {
+        scene.store.heartbeat(&id);
+        return Ok(session);
+    }
     match settled(&scene.store, &id)? {
         Some(session) => Ok(session),
         None => enter(scene, call, around, deadline, false),

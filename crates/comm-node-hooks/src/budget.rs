@@ -7,13 +7,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use comm_node_core::Result;
 use comm_node_core::budget::{Band, Budget, Mark, OnExhausted, Standing, Whose, words};
 use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Binding};
 use comm_node_core::node::registry::{Domain, Mode};
 use comm_node_core::session::Session;
 use comm_node_core::store::{Event, today};
+use comm_node_core::{Error, Result};
 use serde::Deserialize;
 
 use crate::answer::Answer;
@@ -52,16 +52,24 @@ impl<'s> Purse<'s> {
         (self.domain.budget.as_deref(), self.scene.registry.budget.as_ref())
     }
 
-    /// Where they stand: as it was written down, or judged anew where that is not by these limits.
-    fn standing(&self, deadline: Deadline) -> Result<Standing> {
+    /// Where they stand, as it was written down; `None` where that is not by these limits.
+    fn written(&self) -> Result<Option<Standing>> {
         let (own, node) = self.budgets();
-        match self.scene.store.standing()? {
-            Some(standing) if standing.is_of(&self.domain.name, own, node) => Ok(standing),
-            _ => self.reassess(deadline),
-        }
+        let standing = self.scene.store.standing()?;
+        Ok(standing.filter(|standing| standing.is_of(&self.domain.name, own, node)))
     }
 
-    /// The same after spending.
+    /// Where they stand: as it was written down, or judged anew by the command line, so that the guard has nothing of
+    /// ledgers and grants in it.
+    fn standing(&self, deadline: Deadline) -> Result<Standing> {
+        if let Some(standing) = self.written()? {
+            return Ok(standing);
+        }
+        self.scene.assess(&self.domain.name, deadline)?;
+        self.written()?.ok_or_else(|| Error::Assess { why: "they are not by the present limits".to_owned() })
+    }
+
+    /// Where they stand after spending.
     fn reassess(&self, deadline: Deadline) -> Result<Standing> {
         let limit = deadline.at_most(Duration::from_secs(1));
         self.scene.store.reassess(&self.scene.registry, &self.domain.name, limit)

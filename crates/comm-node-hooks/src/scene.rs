@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Binding, Outposts};
-use comm_node_core::node::registry::{Layout, Registry, Role, SourceId};
-use comm_node_core::node::{self, Place};
+use comm_node_core::node::excerpt::Excerpt;
+use comm_node_core::node::registry::{Layout, Registry, Role, SourceId, VERSION};
+use comm_node_core::node::{self, Place, Worktrees};
 use comm_node_core::path::Resolved;
-use comm_node_core::session::Session;
+use comm_node_core::session::{Session, SessionId};
 use comm_node_core::store::Store;
 use comm_node_core::text::one_line;
 use comm_node_core::{Error, Result, path};
@@ -117,9 +119,34 @@ pub struct Scene {
     pub store: Store,
     /// The node's rules. They borrow from text that lives until the process ends, which is soon.
     pub registry: Registry<'static>,
+    /// What was found out of its directories.
+    worktrees: Worktrees,
+    /// Where only a part of the rules was read: the whole of them, and the session's record by which it was chosen.
+    part: Option<Chosen>,
 }
 
+#[derive(Debug)]
+struct Chosen {
+    text: String,
+    session: Mutex<Option<Session>>,
+}
+
+/// Shorter rules are read at once: most of them are not the domains'.
+const WORTH_A_CHOICE: usize = 6 << 10;
+
 impl Scene {
+    /// A node with all of its rules.
+    #[must_use]
+    pub fn with(layout: Layout, store: Store, registry: Registry<'static>) -> Self {
+        Self { layout, store, registry, worktrees: Worktrees::default(), part: None }
+    }
+
+    /// The place of `real`, a path without symlinks.
+    #[must_use]
+    pub fn locate(&self, real: &Path) -> Place {
+        self.worktrees.locate(&self.registry, real)
+    }
+
     /// The node that the session belongs to: that of the directory it began in, which the agent
     /// can't change, else that of its working directory. `None` where there is none.
     ///
@@ -166,12 +193,14 @@ impl Scene {
         let store = Store::new(layout.state());
         let source = source_id(&layout);
         // A node that was moved is judged by where it is now.
-        let here = |r: &Registry<'_>| r.trees.first().is_some_and(|top| Path::new(&**top) == layout.root);
+        let here = |r: &Registry<'_>| is_of(r, &layout);
+        // An older format is read, and made anew first.
+        let new = |r: &Registry<'_>| r.version == VERSION;
         let read_before = match text {
             Some(text) => parse(&store, text).map(Some),
             None => read(&store),
         };
-        let fresh = read_before.ok().flatten().filter(|r| Some(r.source) == source && here(r));
+        let fresh = read_before.ok().flatten().filter(|r| Some(r.source) == source && here(r) && new(r));
         let registry = match fresh {
             Some(registry) => registry,
             None => {
@@ -185,7 +214,93 @@ impl Scene {
             }
         };
         failure::set_mode(registry.strictest_mode());
-        Ok(Self { layout, store, registry })
+        Ok(Self::with(layout, store, registry))
+    }
+
+    /// [`Scene::load_read`], but of the rules only what concerns the session's own domain, where the session is known
+    /// and the rules are long. Who decides by them has to see whether they [lack](Scene::lacks) something.
+    ///
+    /// # Errors
+    /// As [`Scene::load`].
+    pub fn load_own(
+        layout: Layout,
+        text: Option<String>,
+        call: &Call<'_>,
+        deadline: Deadline,
+    ) -> Result<Self> {
+        let store = Store::new(layout.state());
+        let text = match text {
+            Some(text) => text,
+            // Whatever is wrong is said where all of it is read.
+            None => match store.read_registry() {
+                Ok(Some(text)) => text,
+                _ => return Self::load_read(layout, None, deadline),
+            },
+        };
+        if text.len() < WORTH_A_CHOICE {
+            return Self::load_read(layout, Some(text), deadline);
+        }
+        let id = SessionId::new(&call.session_id)?;
+        let session = store.read_session(&id).ok().flatten().filter(|s| s.waiting_for.is_none());
+        let Some(domain) = session.as_ref().and_then(|session| session.domain.as_deref()) else {
+            return Self::load_read(layout, Some(text), deadline);
+        };
+        let registry = Excerpt::of(&text, domain).and_then(|excerpt| {
+            let Some(excerpt) = excerpt else { return Ok(None) };
+            // It lives until the process ends, as all rules do.
+            Registry::parse_part(Box::leak(Box::new(excerpt)), domain).map(Some)
+        });
+        let source = source_id(&layout);
+        let fresh = |r: &Registry<'_>| source == Some(r.source) && is_of(r, &layout);
+        match registry {
+            Ok(Some(registry)) if fresh(&registry) => {
+                failure::set_mode(registry.strictest_mode());
+                let part = Some(Chosen { text, session: Mutex::new(session) });
+                Ok(Self { layout, store, registry, worktrees: Worktrees::default(), part })
+            }
+            Ok(_) => Self::load_read(layout, Some(text), deadline),
+            // Damaged; it is made anew as any damaged one is.
+            Err(_) => Self::load_read(layout, Some(String::new()), deadline),
+        }
+    }
+
+    /// True if something was asked for that only the whole of the rules knows: what was decided may be wrong.
+    #[must_use]
+    pub fn lacks(&self) -> bool {
+        self.registry.lacks()
+    }
+
+    /// Reads the whole of the rules.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub fn complete(&mut self) -> Result<()> {
+        if let Some(part) = self.part.take() {
+            self.registry = parse(&self.store, part.text)?;
+        }
+        Ok(())
+    }
+
+    /// Has the command line write down where the budgets of `domain` stand.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    pub(crate) fn assess(&self, domain: &str, deadline: Deadline) -> Result<()> {
+        let why = match beside(&self.layout.root, &["--assess", domain], deadline) {
+            Ok(Ok(())) => return Ok(()),
+            // Its own remedy is said here once more.
+            Ok(Err(said)) => {
+                let said = said.strip_prefix("error: ").unwrap_or(&said);
+                said.rsplit_once("; ").map_or(said, |(what, _)| what).to_owned()
+            }
+            Err(why) => why,
+        };
+        Err(Error::Assess { why: one_line(&why, 500).into_owned() })
+    }
+
+    /// The session's record, if it was read already to choose a part of the rules.
+    pub(crate) fn take_session(&self) -> Option<Session> {
+        self.part.as_ref().and_then(|part| part.session.lock().ok()?.take())
     }
 
     /// The roles of the agent that calls.
@@ -210,6 +325,11 @@ impl Scene {
     }
 }
 
+/// True if `registry` was compiled for the node where it is now.
+fn is_of(registry: &Registry<'_>, layout: &Layout) -> bool {
+    registry.trees.first().is_some_and(|top| Path::new(&**top) == layout.root)
+}
+
 /// The compiled rules, `None` where there are none yet.
 fn read(store: &Store) -> Result<Option<Registry<'static>>> {
     store.read_registry()?.map(|text| parse(store, text)).transpose()
@@ -228,17 +348,33 @@ fn source_id(layout: &Layout) -> Option<SourceId> {
 /// faulty, the error is its own first line.
 fn compile(root: &Path, deadline: Deadline) -> Result<()> {
     let failed = |why: String| Error::Compiler { root: root.to_path_buf(), why };
-    let exe =
-        std::env::current_exe().map_err(|e| failed(format!("this program's own place is not known: {e}")))?;
+    beside(root, &[], deadline).map_err(failed)?.map_err(|said| {
+        let why = one_line(bare(&said, root), 500).into_owned();
+        Error::Config { root: root.to_path_buf(), why }
+    })
+}
+
+/// Runs `comm-node compile` beside this program: what it said first if it fails.
+///
+/// # Errors
+/// Why it could not be run.
+fn beside(
+    root: &Path,
+    more: &[&str],
+    deadline: Deadline,
+) -> std::result::Result<std::result::Result<(), String>, String> {
+    let exe = std::env::current_exe().map_err(|e| format!("this program's own place is not known: {e}"))?;
     let program = exe.with_file_name(format!("comm-node{}", std::env::consts::EXE_SUFFIX));
     let mut child = Command::new(&program)
-        .args(["compile", "--quiet", "--node"])
+        .args(["compile", "--quiet"])
+        .args(more)
+        .arg("--node")
         .arg(root)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|e| failed(format!("{} can't be run: {e}", program.display())))?;
+        .map_err(|e| format!("{} can't be run: {e}", program.display()))?;
     let limit = deadline.at_most(Duration::from_millis(2_500));
     let status = loop {
         match child.try_wait() {
@@ -247,22 +383,21 @@ fn compile(root: &Path, deadline: Deadline) -> Result<()> {
                 // Leave no child behind.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(failed("it took too long".into()));
+                return Err("it took too long".into());
             }
             Ok(None) => std::thread::sleep(Duration::from_millis(1)),
-            Err(e) => return Err(failed(format!("the compiler can't be waited for: {e}"))),
+            Err(e) => return Err(format!("the compiler can't be waited for: {e}")),
         }
     };
     if status.success() {
-        return Ok(());
+        return Ok(Ok(()));
     }
     let mut said = Vec::new();
     if let Some(pipe) = child.stderr.take() {
         let _ = std::io::Read::read_to_end(&mut std::io::Read::take(pipe, 4096), &mut said);
     }
     let said = String::from_utf8_lossy(&said);
-    let first = said.lines().next().unwrap_or("no reason was given");
-    Err(Error::Config { root: root.to_path_buf(), why: one_line(bare(first, root), 500).into_owned() })
+    Ok(Err(said.lines().next().unwrap_or("no reason was given").to_owned()))
 }
 
 /// What the compiler said, without what [`Error::Config`] says around it once more.

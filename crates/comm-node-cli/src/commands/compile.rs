@@ -1,8 +1,12 @@
 //! `comm-node compile`: compile comm-node.yaml for the hooks, which call this when it changed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
+use comm_node_core::Error;
+use comm_node_core::deadline::Deadline;
+use comm_node_core::node::registry::Registry;
 use comm_node_core::store::Store;
 
 use crate::env::Env;
@@ -19,6 +23,9 @@ pub struct Args {
     /// Print nothing but errors
     #[arg(long)]
     quiet: bool,
+    /// Write down where the budgets of this domain stand; hooks ask for it
+    #[arg(long, value_name = "DOMAIN", hide = true)]
+    assess: Option<String>,
     /// Print the result as JSON
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
@@ -40,6 +47,11 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let layout = here::layout_at(&args.node.as_ref().map_or(env.cwd.clone(), |dir| env.cwd.join(dir)))?;
     let store = Store::new(layout.state());
     let ensured = config::ensure(&layout, &store)?;
+    if let Some(domain) = &args.assess {
+        let registry = Registry::parse(&ensured.text)
+            .map_err(|why| Error::Damaged { path: store.registry_path(), why })?;
+        store.reassess(&registry, domain, Deadline::after(Duration::from_secs(1)))?;
+    }
     let Some(compiled) = ensured.compiled else {
         if args.json {
             out.json(&serde_json::json!({"ok": true, "compiled": false}));

@@ -69,6 +69,7 @@ fn file(reader: &mut Reader<'_>, tree: &Node, ground: Ground<'_>) -> Option<(Reg
     let fields = reader.fields(tree, "the file", &KEYS);
     let mut registry = Registry {
         version: VERSION,
+        part: None,
         source: ground.id,
         fault: None,
         name: name(reader, fields.get("name"), ground.root).into(),

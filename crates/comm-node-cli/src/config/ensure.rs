@@ -72,6 +72,9 @@ fn fresh(layout: &Layout, store: &Store, id: SourceId) -> Option<String> {
     let text = store.read_registry().ok()??;
     let registry = Registry::parse(&text).ok()?;
     let good = registry.source == id && registry.fault.is_none() && is_here(&registry, layout);
+    // One that reads as something else than what this program would write is of an older version, or its index is
+    // wrong.
+    let good = good && registry.to_text() == text;
     good.then_some(text)
 }
 

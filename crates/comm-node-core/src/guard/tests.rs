@@ -31,6 +31,7 @@ fn domain(name: &'static str, scope: &[&'static str], exclude: &[&'static str]) 
 fn registry() -> Registry<'static> {
     Registry {
         version: VERSION,
+        part: None,
         source: SourceId::default(),
         fault: None,
         name: "shop".into(),

@@ -3,10 +3,12 @@
 //! - [`find`] walks up from a directory to the node's root, through linked git worktrees and
 //!   `.comm-node/link` files.
 //! - [`registry`] is `comm-node.yaml` in compiled form.
+//! - [`excerpt`] is the part of it that most answers depend on.
 //! - [`roles`] is the table of the built-in roles.
 //! - [`head`] says which commit a worktree stands on.
 //! - [`locate`] says where in the node a path is, which is what rules are applied to.
 
+pub mod excerpt;
 mod find;
 mod head;
 mod place;
@@ -16,7 +18,7 @@ mod worktree;
 
 pub use find::{find, find_from, read_link_file};
 pub use head::{Head, head};
-pub use place::{Place, locate};
+pub use place::{Place, Worktrees, locate};
 pub use worktree::{Worktree, is_linked_worktree};
 
 /// The file whose directory is a node's root.

@@ -9,15 +9,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
+use super::excerpt::Excerpt;
 use crate::budget::{Budget, OnExhausted};
 use crate::text::Text;
 
 /// The version of the format that this program reads and writes.
-pub const VERSION: u32 = 1;
+///
+/// 2 has an index at its end; 1 is read all the same, and made anew when somebody looks.
+pub const VERSION: u32 = 2;
 
 /// The compiled configuration of one node.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -64,6 +68,29 @@ pub struct Registry<'a> {
     /// The domains, in the order of the file.
     #[serde(default, borrow, deserialize_with = "roomy")]
     pub domains: Vec<Domain<'a>>,
+    /// Set where only one domain was read.
+    #[serde(skip)]
+    pub part: Option<Part>,
+}
+
+/// What is known of the domains that were not read, and whether one of them was asked for.
+#[derive(Debug)]
+pub struct Part {
+    strictest: Mode,
+    missed: AtomicBool,
+}
+
+impl Clone for Part {
+    fn clone(&self) -> Self {
+        Self { strictest: self.strictest, missed: AtomicBool::new(self.missed.load(Ordering::Relaxed)) }
+    }
+}
+
+/// What was asked of it makes it no other part.
+impl PartialEq for Part {
+    fn eq(&self, other: &Self) -> bool {
+        self.strictest == other.strictest
+    }
 }
 
 /// What identifies one state of a source file without reading it.
@@ -361,7 +388,7 @@ impl<'a> Registry<'a> {
     /// A sentence that says what is wrong with the text.
     pub fn parse(json: &'a str) -> Result<Self, String> {
         let registry: Self = serde_json::from_str(json).map_err(|e| e.to_string())?;
-        if registry.version != VERSION {
+        if !(1..=VERSION).contains(&registry.version) {
             return Err(format!(
                 "it has format version {}, this comm-node reads {VERSION}",
                 registry.version
@@ -373,35 +400,55 @@ impl<'a> Registry<'a> {
         Ok(registry)
     }
 
-    /// The registry as text: one line per domain, role and pattern list, so that it reads well.
+    /// The part of a registry that an [`Excerpt`] holds; see [`Registry::lacks`].
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub fn parse_part(excerpt: &'a Excerpt, domain: &str) -> Result<Self, String> {
+        let mut registry = Self::parse(&excerpt.json)?;
+        match registry.domains.as_slice() {
+            [one] if one.name.as_str() == domain => {}
+            _ => return Err("its index is wrong: it leads to another domain".to_owned()),
+        }
+        registry.part = Some(Part { strictest: excerpt.strictest, missed: AtomicBool::new(false) });
+        Ok(registry)
+    }
+
+    /// True if more than the part that was read has been asked for: what was answered may be wrong, and is to be asked
+    /// of the whole.
+    #[must_use]
+    pub fn lacks(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.missed.load(Ordering::Relaxed))
+    }
+
+    /// All domains, in the order of the file. Of a part it is noted that it [lacks](Self::lacks) some.
+    pub fn all_domains(&self) -> std::slice::Iter<'_, Domain<'a>> {
+        if let Some(part) = &self.part {
+            part.missed.store(true, Ordering::Relaxed);
+        }
+        self.domains.iter()
+    }
+
+    /// The registry as text: one line per domain, role and pattern list, so that it reads well. It is always the
+    /// present [`VERSION`] of the format.
     #[must_use]
     pub fn to_text(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
-        let mut out = String::from("{\n");
-        let fields = value.as_object().cloned().unwrap_or_default();
-        let last = fields.len().saturating_sub(1);
-        for (i, (key, field)) in fields.iter().enumerate() {
-            out.push_str(&format!(" {}: ", serde_json::Value::from(key.as_str())));
-            match field.as_array() {
-                Some(items) if items.len() > 1 => {
-                    out.push_str("[\n");
-                    for (j, item) in items.iter().enumerate() {
-                        out.push_str(&format!("  {item}{}\n", if j + 1 < items.len() { "," } else { "" }));
-                    }
-                    out.push_str(" ]");
-                }
-                _ => out.push_str(&field.to_string()),
-            }
-            out.push_str(if i < last { ",\n" } else { "\n" });
-        }
-        out.push_str("}\n");
-        out
+        let mut fields = value.as_object().cloned().unwrap_or_default();
+        fields.insert("version".to_owned(), VERSION.into());
+        let domains = fields.remove("domains").unwrap_or_default();
+        let domains = domains.as_array().map_or(&[][..], Vec::as_slice);
+        super::excerpt::text(&fields, domains, self.strictest_mode())
     }
 
     /// The domain of that name.
     #[must_use]
     pub fn domain(&self, name: &str) -> Option<&Domain<'a>> {
-        self.domains.iter().find(|d| d.name.as_str() == name)
+        let found = self.domains.iter().find(|d| d.name.as_str() == name);
+        if let (None, Some(part)) = (found, &self.part) {
+            part.missed.store(true, Ordering::Relaxed);
+        }
+        found
     }
 
     /// The role of that name; `agent_type` may carry a plugin's prefix (`comm-node:finder`).
@@ -416,6 +463,9 @@ impl<'a> Registry<'a> {
     /// The mode for failures that concern no single domain: the strictest of all.
     #[must_use]
     pub fn strictest_mode(&self) -> Mode {
+        if let Some(part) = &self.part {
+            return part.strictest;
+        }
         let mut modes = self.domains.iter().map(|d| d.mode);
         if self.domains.is_empty() || modes.clone().any(|m| m == Mode::Enforce) {
             Mode::Enforce

@@ -91,7 +91,10 @@ impl Store {
         let Some(path) = self.call_path(id, RUNS) else { return Ok(false) };
         let text = json_text(record)?;
         // A link in place of a directory would lead it elsewhere.
-        if is_plain_dir(&self.dir) && is_plain_dir(&self.dir.join("calls")) && file::create(&path, text.as_bytes())? {
+        if is_plain_dir(&self.dir)
+            && is_plain_dir(&self.dir.join("calls"))
+            && file::create(&path, text.as_bytes())?
+        {
             return Ok(true);
         }
         self.prepare_sub("calls")?;

@@ -1,8 +1,9 @@
 //! Reading and replacing one file, safely against what else may stand in its place.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -150,6 +151,47 @@ pub fn open(path: &Path, how: &mut OpenOptions) -> Result<Option<File>> {
         return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is not a plain file" });
     }
     Ok(Some(file))
+}
+
+/// Goes through the directory at `dir`, in no order: `each` is given a name and whether a directory bears it, and says
+/// whether to go on.
+///
+/// # Errors
+/// When it can't be listed, or not to its end.
+pub fn entries(dir: &Path, mut each: impl FnMut(&OsStr, bool) -> ControlFlow<()>) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FileType, Mode, OFlags, RawDir};
+        use std::mem::MaybeUninit;
+        use std::os::unix::ffi::OsStrExt;
+        // Not through the C library, which maps memory for each directory and gives it back.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = rustix::fs::open(dir, flags, Mode::empty())?;
+        let mut room = [MaybeUninit::uninit(); 4096];
+        let mut list = RawDir::new(&open, &mut room);
+        while let Some(entry) = list.next() {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let is_dir = match entry.file_type() {
+                FileType::Unknown => dir.join(name).symlink_metadata().is_ok_and(|meta| meta.is_dir()),
+                kind => kind.is_dir(),
+            };
+            if each(name, is_dir).is_break() {
+                break;
+            }
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    for entry in dir.read_dir()? {
+        let entry = entry?;
+        if each(&entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_dir())).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// How much a replaced file is worth if the power fails.

@@ -27,7 +27,9 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     if !may_write(&call.tool_name) {
         return Ok(Answer::Silent);
     }
-    let home = Scene::of_session(call, around, deadline)?;
+    let home = Scene::place_of_session(call, around)?
+        .map(|layout| Scene::load_own(layout, None, call, deadline))
+        .transpose()?;
     let raws = match &home {
         Some(scene) => named_paths(call, &scene.registry)?,
         None if is_edit(&call.tool_name) => edit_path(call).map(|path| vec![path]).ok(),
@@ -45,21 +47,25 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         }
     }
     let cases = court.cases(wanted)?;
-    let sittings = court.sit()?;
-    let mut findings = Vec::new();
-    let mut open: Vec<&Case> = Vec::new();
-    for case in &cases {
-        let decision = sittings[case.node].decide(case);
-        findings.extend(Finding::of(&sittings[case.node], case, &decision));
-        if decision.reason != Reason::Off {
-            open.push(case);
+    court.settle(|court, sittings| {
+        let mut findings = Vec::new();
+        let mut open: Vec<&Case> = Vec::new();
+        for case in &cases {
+            let decision = sittings[case.node].decide(case);
+            findings.extend(Finding::of(&sittings[case.node], case, &decision));
+            if decision.reason != Reason::Off {
+                open.push(case);
+            }
         }
-    }
-    // Nothing else refuses it: now the leases decide, and are taken.
-    if judge::passes(&findings) {
-        judge::take(&court, &sittings, &open, &mut findings)?;
-    }
-    court.answer(&sittings, &findings)
+        if court.lacks() {
+            return Ok(None);
+        }
+        // Nothing else refuses it: now the leases decide, and are taken.
+        if judge::passes(&findings) {
+            judge::take(court, sittings, &open, &mut findings)?;
+        }
+        court.answer(sittings, &findings).map(Some)
+    })
 }
 
 fn is_edit(tool: &str) -> bool {

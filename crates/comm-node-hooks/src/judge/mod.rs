@@ -2,7 +2,7 @@
 //! then the leases on all of them together, so that a call which is refused holds none.
 //!
 //! In this order: a [`Court`] finds the nodes that have a say ([`Court::cases`]), sits down with their
-//! rules ([`Court::sit`]), decides ([`Sitting::decide`]), takes leases ([`take`]) and answers
+//! rules ([`Court::settle`]), decides ([`Sitting::decide`]), takes leases ([`take`]) and answers
 //! ([`Court::answer`]).
 
 mod finding;
@@ -16,11 +16,11 @@ use comm_node_core::clock::Now;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Binding, Decision, Outcome, Outposts, Question};
 use comm_node_core::node::registry::{Mode, Role};
-use comm_node_core::node::{self, Place, locate};
+use comm_node_core::node::{self, Place};
 use comm_node_core::path::{self, Resolved};
 use comm_node_core::session::Session;
 use comm_node_core::store::{Event, Pause};
-use comm_node_core::{Result, lease::Conflict};
+use comm_node_core::{Error, Result, lease::Conflict};
 
 use crate::answer::Answer;
 use crate::bind;
@@ -59,6 +59,17 @@ pub(crate) struct Case {
 struct Bench {
     scene: Scene,
     session: Option<Session>,
+    /// What was looked at for its rules, which stays so if they are read again.
+    paused: OnceCell<Option<Pause>>,
+    inside: OnceCell<Outposts>,
+    outside: OnceCell<Outposts>,
+}
+
+impl Bench {
+    fn new(scene: Scene) -> Self {
+        let (paused, inside, outside) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { scene, session: None, paused, inside, outside }
+    }
 }
 
 /// The nodes that have a say in one call.
@@ -82,7 +93,7 @@ impl<'c> Court<'c> {
         deadline: Deadline,
     ) -> Self {
         let has_home = home.is_some();
-        let benches = home.into_iter().map(|scene| Bench { scene, session: None }).collect();
+        let benches = home.into_iter().map(Bench::new).collect();
         Self { call, around, deadline, benches, has_home, looked: Vec::new() }
     }
 
@@ -106,11 +117,11 @@ impl<'c> Court<'c> {
         let mut cases: Vec<Case> = Vec::with_capacity(wanted.len());
         for w in wanted {
             for node in self.nodes_of(&w.path)? {
-                let registry = &self.benches[node].scene.registry;
-                let place = locate(registry, &w.path.real);
+                let scene = &self.benches[node].scene;
+                let place = scene.locate(&w.path.real);
                 let named = path::lexical(Path::new(&*self.call.cwd), Path::new(&w.raw));
-                let named = if named == w.path.real { place.clone() } else { locate(registry, &named) };
-                let in_node = |link: &PathBuf| matches!(locate(registry, link), Place::Inside { .. });
+                let named = if named == w.path.real { place.clone() } else { scene.locate(&named) };
+                let in_node = |link: &PathBuf| matches!(scene.locate(link), Place::Inside { .. });
                 let case = Case {
                     node,
                     named,
@@ -133,7 +144,7 @@ impl<'c> Court<'c> {
     fn nodes_of(&mut self, path: &Resolved) -> Result<Vec<usize>> {
         let mut nodes = Vec::new();
         if let Some(home) = self.home() {
-            let inside = |path: &Path| matches!(locate(&home.registry, path), Place::Inside { .. });
+            let inside = |path: &Path| matches!(home.locate(path), Place::Inside { .. });
             if inside(&path.real) {
                 return self.seated(0);
             }
@@ -174,7 +185,7 @@ impl<'c> Court<'c> {
                 Some(known) => Some(known),
                 None => {
                     let scene = Scene::load(layout, self.deadline).inspect_err(|_| self.concerned())?;
-                    self.benches.push(Bench { scene, session: None });
+                    self.benches.push(Bench::new(scene));
                     Some(self.benches.len() - 1)
                 }
             },
@@ -198,6 +209,37 @@ impl<'c> Court<'c> {
         Ok(vec![node])
     }
 
+    /// The answer that `decide` comes to with the rules that were read, or with all of them where it says that they
+    /// [lack](Court::lacks) something, by `None`. It must not have changed anything then.
+    ///
+    /// # Errors
+    /// As `decide`, and when a node's rules can't be read.
+    pub(crate) fn settle(
+        &mut self,
+        decide: impl Fn(&Self, &[Sitting<'_>]) -> Result<Option<Answer>>,
+    ) -> Result<Answer> {
+        if let Some(answer) = decide(self, &self.sit()?)? {
+            return Ok(answer);
+        }
+        self.complete()?;
+        let damaged = "the rules lack what they were read for";
+        decide(self, &self.sit()?)?
+            .ok_or_else(|| Error::Invalid { what: "comm-node's own state", why: damaged.to_owned() })
+    }
+
+    /// True if what was decided needs more of a node's rules than was read.
+    pub(crate) fn lacks(&self) -> bool {
+        self.benches.iter().any(|bench| bench.scene.lacks())
+    }
+
+    /// Reads the whole of each node's rules, to decide once more.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    fn complete(&mut self) -> Result<()> {
+        self.benches.iter_mut().try_for_each(|bench| bench.scene.complete())
+    }
+
     /// The nodes that have a say, with their rules for this session.
     ///
     /// # Errors
@@ -210,7 +252,7 @@ impl<'c> Court<'c> {
         let home = self.has_home && at == 0;
         let Some(session) = &bench.session else {
             // Nothing is brought before it.
-            return Ok(Sitting { home, ..Sitting::empty(self, &bench.scene) });
+            return Ok(Sitting { home, ..Sitting::empty(self, bench) });
         };
         let binding = guard::binding(&bench.scene.registry, session);
         if let Binding::Domain(domain) = binding {
@@ -221,8 +263,8 @@ impl<'c> Court<'c> {
             session: Some(session),
             binding,
             roles: bench.scene.roles(binding, session, self.call)?,
-            paused: bench.scene.store.paused(),
-            ..Sitting::empty(self, &bench.scene)
+            paused: bench.paused.get_or_init(|| bench.scene.store.paused()).as_ref(),
+            ..Sitting::empty(self, bench)
         })
     }
 
@@ -314,32 +356,31 @@ pub(crate) struct Sitting<'s> {
     pub session: Option<&'s Session>,
     pub binding: Binding<'s>,
     pub roles: Vec<Role<'s>>,
-    pub paused: Option<Pause>,
+    pub paused: Option<&'s Pause>,
     /// True for the session's own node.
     pub home: bool,
     around: &'s Surroundings,
-    inside: OnceCell<Outposts>,
-    outside: OnceCell<Outposts>,
+    bench: &'s Bench,
 }
 
 impl<'s> Sitting<'s> {
-    fn empty(court: &'s Court<'_>, scene: &'s Scene) -> Self {
+    fn empty(court: &'s Court<'_>, bench: &'s Bench) -> Self {
         Self {
-            scene,
+            scene: &bench.scene,
             session: None,
             binding: Binding::None,
             roles: Vec::new(),
             paused: None,
             home: false,
             around: court.around,
-            inside: OnceCell::new(),
-            outside: OnceCell::new(),
+            bench,
         }
     }
 
     /// Where protected files are besides their usual names, as far as it matters to `place`.
     pub(crate) fn outposts(&self, place: &Place) -> &Outposts {
-        let cell = if matches!(place, Place::Inside { .. }) { &self.inside } else { &self.outside };
+        let inside = matches!(place, Place::Inside { .. });
+        let cell = if inside { &self.bench.inside } else { &self.bench.outside };
         cell.get_or_init(|| self.around.outposts(&self.scene.layout.root, place))
     }
 
@@ -348,7 +389,7 @@ impl<'s> Sitting<'s> {
             registry: &self.scene.registry,
             binding: self.binding,
             roles: &self.roles,
-            paused: self.paused.as_ref(),
+            paused: self.paused,
             place,
             named,
             through_link,

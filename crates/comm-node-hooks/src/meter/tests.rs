@@ -35,7 +35,7 @@ impl Late {
             registry.domains[0].budget = Some(Box::new(Budget { limits, ..Budget::default() }));
         }
         let layout = Layout { root: dir.path().to_path_buf() };
-        let scene = Scene { store: Store::new(layout.state()), layout, registry };
+        let scene = Scene::with(layout.clone(), Store::new(layout.state()), registry);
         let id = SessionId::new("s1").expect("an id");
         let session = Session { domain: Some("api".to_owned()), ..Session::new(id) };
         let path = dir.path().join("s1.jsonl");

@@ -5,6 +5,7 @@
 //! find (*possible*) is judged by what is there; what it makes or removes for certain also by whose the
 //! directory is.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use comm_node_core::clock::Now;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Binding, Outcome, Reason};
 use comm_node_core::lease::{Ask, tree_of};
-use comm_node_core::node::{Place, STATE, locate};
+use comm_node_core::node::{Place, STATE};
 use comm_node_core::path;
-use comm_node_core::store::Asking;
+use comm_node_core::store::{Asking, file};
 use comm_node_shell::{Certainty, Write};
 
 use crate::git;
@@ -90,7 +91,7 @@ pub(super) fn judge(
 fn roots(sitting: &Sitting<'_>, dir: &Path) -> Vec<Root> {
     let registry = &sitting.scene.registry;
     let mut roots = Vec::new();
-    if let Place::Inside { tree, key, .. } = locate(registry, &dir.join("-")) {
+    if let Place::Inside { tree, key, .. } = sitting.scene.locate(&dir.join("-")) {
         let key = key.strip_suffix('-').unwrap_or(&key).trim_end_matches('/').to_owned();
         roots.push(Root { dir: dir.to_path_buf(), tree, key });
     }
@@ -239,24 +240,29 @@ impl Walk<'_, '_> {
         let certain = self.write.certainty == Certainty::Certain;
         let mut dirs = vec![(self.root.dir.clone(), String::new())];
         while let Some((dir, below)) = dirs.pop() {
-            let Ok(entries) = dir.read_dir() else { continue };
-            for entry in entries.flatten() {
+            let mut end = None;
+            // What can't be listed can't be written to either.
+            let _ = file::entries(&dir, |name, is_dir| {
                 if self.left == 0 || (self.left.is_multiple_of(64) && limit.passed()) {
-                    return false;
+                    end = Some(false);
+                    return ControlFlow::Break(());
                 }
                 self.left -= 1;
-                let name = entry.file_name();
-                let key = join(&below, &path::key(Path::new(&name), self.sitting.scene.registry.fold_case));
-                let is_dir = entry.file_type().is_ok_and(|t| t.is_dir());
+                let key = join(&below, &path::key(Path::new(name), self.sitting.scene.registry.fold_case));
                 if !certain && is_passed_over(&name.to_string_lossy()) {
-                    continue;
+                    return ControlFlow::Continue(());
                 }
                 // git's own data and ours are judged by their name, however much is in them.
                 if is_dir && name != ".git" && name != STATE {
-                    dirs.push((entry.path(), key));
-                } else if self.judge(self.root.place(&key, entry.path())) {
-                    return true;
+                    dirs.push((dir.join(name), key));
+                } else if self.judge(self.root.place(&key, dir.join(name))) {
+                    end = Some(true);
+                    return ControlFlow::Break(());
                 }
+                ControlFlow::Continue(())
+            });
+            if let Some(end) = end {
+                return end;
             }
         }
         true

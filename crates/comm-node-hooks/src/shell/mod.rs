@@ -68,7 +68,7 @@ pub(crate) fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) ->
     let background = input.run_in_background || call.tool_name == "Monitor";
     let home = match home {
         Some(home) => Some(home),
-        None => place?.map(|layout| Scene::load_read(layout, text, deadline)).transpose()?,
+        None => place?.map(|layout| Scene::load_own(layout, text, call, deadline)).transpose()?,
     };
     judge(home, &set, background, call, around, deadline)
 }
@@ -118,29 +118,45 @@ fn judge(
         }
     }
     let cases = court.cases(wanted)?;
-    let sittings = court.sit()?;
+    court.settle(|court, sittings| settle(court, sittings, set, &cases, &areas, background))
+}
+
+/// The answer to a command whose paths are known; `None`, and nothing has changed, where the rules that were read lack
+/// something.
+fn settle(
+    court: &Court<'_>,
+    sittings: &[Sitting<'_>],
+    set: &WriteSet,
+    cases: &[Case],
+    areas: &[(usize, PathBuf, &Write)],
+    background: bool,
+) -> Result<Option<Answer>> {
+    let call = court.call;
     let own = sittings.first().filter(|s| s.home);
     let mut findings: Vec<Finding> = Vec::new();
     // A pause means that nothing is written; of what can't be known nobody knows that.
     if let (Some(own), Some(first)) = (own, set.unknown.first()) {
         findings.extend(in_pause(own, &first.by));
     }
-    let open = judge_cases(&court, &sittings, &cases, &mut findings);
+    let open = judge_cases(court, sittings, cases, &mut findings);
     let mut under: Vec<String> = Vec::new();
     for (node, dir, write) in areas {
         if !judge::passes(&findings) {
             break;
         }
-        let sitting = &sittings[node];
+        let sitting = &sittings[*node];
         if matches!(write.target, Target::Under(_)) {
-            let judged = area::judge(&court, node, sitting, &dir, write)?;
+            let judged = area::judge(court, *node, sitting, dir, write)?;
             findings.extend(judged.finding);
             if judged.look && sitting.home {
                 under.push(dir.to_string_lossy().into_owned());
             }
         } else {
-            findings.extend(sweep::judge(&court, node, sitting, &dir, write)?);
+            findings.extend(sweep::judge(court, *node, sitting, dir, write)?);
         }
+    }
+    if court.lacks() {
+        return Ok(None);
     }
     let mut record = CallRecord {
         version: 1,
@@ -154,15 +170,15 @@ fn judge(
     }
     if judge::passes(&findings) {
         record.undecided |= open.len() > judge::MAX_LEASES || leads_on(&set.writes);
-        let leased = judge::take(&court, &sittings, &open, &mut findings)?;
+        let leased = judge::take(court, sittings, &open, &mut findings)?;
         record.leased = leased.into_iter().map(|path| path.to_string_lossy().into_owned()).collect();
         record.worktree = set.writes.iter().any(|w| matches!(w.target, Target::Worktree(_)));
     }
-    let answer = court.answer(&sittings, &findings)?;
+    let answer = court.answer(sittings, &findings)?;
     if let Some(own) = own.filter(|_| judge::passes(&findings)) {
         put_on_record(own, call, record)?;
     }
-    Ok(answer)
+    Ok(Some(answer))
 }
 
 /// What a directory really is, in both readings of `..`.
@@ -268,7 +284,7 @@ fn leads_on(writes: &[Write]) -> bool {
 
 /// The refusal of what nobody knows the writes of, while the node is paused.
 fn in_pause(own: &Sitting<'_>, by: &str) -> Option<Finding> {
-    own.paused.as_ref()?;
+    own.paused?;
     let root = &own.scene.layout.root;
     let place = Place::Inside { tree: 0, key: "-".to_owned(), real: root.join("-") };
     let decision = own.decide_at(&place);

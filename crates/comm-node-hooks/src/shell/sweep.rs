@@ -10,7 +10,7 @@ use comm_node_core::Result;
 use comm_node_core::clock::Now;
 use comm_node_core::guard::{self, Outcome, Reason};
 use comm_node_core::lease::{Ask, Holder, Kind, Lease, tree_of};
-use comm_node_core::node::{Place, locate};
+use comm_node_core::node::Place;
 use comm_node_core::store::Asking;
 use comm_node_core::text::one_line;
 use comm_node_shell::{Target, Write};
@@ -42,7 +42,7 @@ pub(super) fn judge(
     write: &Write,
 ) -> Result<Option<Finding>> {
     let staged = matches!(write.target, Target::Staged(_));
-    let place = locate(&sitting.scene.registry, &dir.join("-"));
+    let place = sitting.scene.locate(&dir.join("-"));
     let decision = sitting.decide_at(&place);
     match decision.reason {
         Reason::Off => return Ok(None),

@@ -1,8 +1,10 @@
 //! The file tree that a command is looked at with: the real one, with an end to the looking.
 
-use std::cell::Cell;
-use std::path::Path;
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
+use comm_node_core::store::file;
 use comm_node_shell::{FileKind, Tree};
 
 /// How often one command's look may touch the file system.
@@ -14,6 +16,8 @@ const NAMES: usize = 4_000;
 #[derive(Debug, Default)]
 pub(super) struct Files {
     looks: Cell<u32>,
+    /// What was looked at last: rows ask for the same path one after the other.
+    last: RefCell<Option<(PathBuf, Option<FileKind>)>>,
 }
 
 impl Files {
@@ -26,15 +30,21 @@ impl Files {
 
 impl Tree for Files {
     fn kind(&self, path: &Path) -> Option<FileKind> {
+        if let Some((last, kind)) = &*self.last.borrow()
+            && last == path
+        {
+            return *kind;
+        }
         if !self.may_look() {
             return None;
         }
-        let meta = path.metadata().ok()?;
-        Some(match () {
+        let kind = path.metadata().ok().map(|meta| match () {
             () if meta.is_dir() => FileKind::Directory,
             () if meta.is_file() => FileKind::File,
             () => FileKind::Other,
-        })
+        });
+        self.last.replace(Some((path.to_path_buf(), kind)));
+        kind
     }
 
     fn names(&self, path: &Path) -> Option<Vec<String>> {
@@ -42,14 +52,16 @@ impl Tree for Files {
             return None;
         }
         let mut names = Vec::new();
-        for entry in path.read_dir().ok()? {
-            if names.len() == NAMES {
-                return None;
+        let mut all = true;
+        let listed = file::entries(path, |name, _| {
+            match name.to_str().filter(|_| names.len() < NAMES) {
+                Some(name) => names.push(name.to_owned()),
+                // A name that is not UTF-8 can't be told on; the command may still reach it.
+                None => all = false,
             }
-            // A name that is not UTF-8 can't be told on; the command may still reach it.
-            names.push(entry.ok()?.file_name().into_string().ok()?);
-        }
-        Some(names)
+            if all { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        listed.ok().filter(|()| all).map(|()| names)
     }
 }
 
@@ -67,9 +79,12 @@ mod tests {
         assert_eq!(files.kind(Path::new("/dev/null")), cfg!(unix).then_some(FileKind::Other));
         assert_eq!(files.kind(&dir.path().join("b")), None);
         assert_eq!(files.names(dir.path()), Some(vec!["a".to_owned()]));
+        // That it can't be told any more is no answer to be remembered.
         files.looks.set(LOOKS);
         assert_eq!(files.kind(dir.path()), None);
         assert_eq!(files.names(dir.path()), None);
+        files.looks.set(0);
+        assert_eq!(files.kind(dir.path()), Some(FileKind::Directory));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Which file a lease is in, and the files that a request is about.
 
+use std::ops::ControlFlow;
+
 use super::Leases;
 use super::journal::Journal;
 use crate::lease::{Ask, Kind, Lease, What};
-use crate::store::file::Durability;
+use crate::store::file::{self, Durability};
 use crate::{Error, Result, glob};
 
 /// Explicit leases.
@@ -109,19 +111,19 @@ impl Leases<'_> {
     /// The names of the files that are there, the explicit one always and first.
     pub(super) fn names(&self) -> Result<Vec<String>> {
         let dir = self.store.leases_dir();
-        let mut names = match std::fs::read_dir(&dir) {
-            Ok(entries) => entries
-                .filter_map(|e| e.map(|e| e.file_name().into_string().ok()).transpose())
-                .collect::<std::io::Result<Vec<String>>>()
-                .map_err(Error::io("list", &dir))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(e) => return Err(Error::io("list", &dir)(e)),
-        };
-        let is_shard = |name: &String| {
+        let is_shard = |name: &&str| {
             name.strip_suffix(".jsonl")
                 .is_some_and(|n| n.len() == 2 && n.bytes().all(|b| b.is_ascii_hexdigit()))
         };
-        names.retain(is_shard);
+        let mut names = Vec::new();
+        let listed = file::entries(&dir, |name, _| {
+            names.extend(name.to_str().filter(is_shard).map(str::to_owned));
+            ControlFlow::Continue(())
+        });
+        match listed {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("list", &dir)(e)),
+            _ => {}
+        }
         names.sort_unstable();
         names.insert(0, EXPLICIT.to_owned());
         Ok(names)

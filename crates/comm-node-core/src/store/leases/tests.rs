@@ -201,7 +201,10 @@ fn who_comes_between_the_look_and_the_lock_is_seen() {
             }
         };
         assert!(done.get(), "{what}: nobody came");
-        assert!(matches!(&outcome, Ok(Outcome::Refused(c)) if c.path.starts_with('y')), "{what}: {outcome:?}");
+        assert!(
+            matches!(&outcome, Ok(Outcome::Refused(c)) if c.path.starts_with('y')),
+            "{what}: {outcome:?}"
+        );
     }
 }
 
@@ -216,7 +219,8 @@ fn a_path_written_again_and_again_is_read_once() {
     let file = b.path("leases").join(shard("x"));
     let text = std::fs::read_to_string(&file).expect("reads");
     assert_eq!(text.lines().count(), 41);
-    std::fs::write(&file, text.replace("\"call39\"", "\"call7\"").replacen("\"call7\"", "call7", 1)).expect("writes");
+    std::fs::write(&file, text.replace("\"call39\"", "\"call7\"").replacen("\"call7\"", "call7", 1))
+        .expect("writes");
     let leases = b.list();
     assert!(leases.len() == 1 && leases[0].call == "call7" && leases[0].fencing == 1, "{leases:?}");
     std::fs::write(&file, text.replace("\"call39\"", "call39")).expect("writes");
