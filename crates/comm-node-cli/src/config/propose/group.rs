@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::scan::{Scan, holds, whole};
-use super::{Part, Proposed};
+use super::{EVERYTHING, Part, Proposed};
 
 /// More domains than this are too many to begin with.
 const MANY: usize = 10;
@@ -14,6 +14,7 @@ const AGENTS: &str = ".claude/**";
 /// … and Claude Code's settings, which are no agent's.
 const SETTINGS: &str = ".claude/settings*.json";
 const DOCS: [&str; 4] = ["docs", "doc", "documentation", "website"];
+const DOCUMENTATION: &str = "the documentation";
 const MAX_NAME: usize = 40;
 
 /// A domain in the making.
@@ -36,7 +37,7 @@ pub(super) fn single(scan: &Scan) -> Vec<Proposed> {
         out[0].description = "everything but the documentation".to_owned();
         out.push(Proposed {
             name: "docs".to_owned(),
-            description: "the documentation".to_owned(),
+            description: DOCUMENTATION.to_owned(),
             scope: vec![whole(&dir)],
             exclude: Vec::new(),
         });
@@ -54,7 +55,7 @@ pub(super) fn domains(parts: Vec<Part>, scan: &Scan) -> Vec<Proposed> {
         rest.into_iter().partition(|dir| DOCS.contains(&dir.as_str()));
     if !docs.is_empty() {
         let name = unique("docs", &groups);
-        groups.push(Group { name, dirs: docs, what: "the documentation".to_owned() });
+        groups.push(Group { name, dirs: docs, what: DOCUMENTATION.to_owned() });
     }
     let mut out = finish(&groups);
     let mut scope = vec!["*".to_owned(), AGENTS.to_owned()];
@@ -149,6 +150,7 @@ fn finish(groups: &[Group]) -> Vec<Proposed> {
             .map(|dir| whole(dir))
             .collect();
         let description = match dirs.as_slice() {
+            [dir] if DOCS.contains(&dir.as_str()) && group.what == EVERYTHING => DOCUMENTATION.to_owned(),
             [dir] if DOCS.contains(&dir.as_str()) => group.what.clone(),
             [dir] => format!("{} in {}", group.what, comm_node_core::text::one_line(dir, 60)),
             many => format!("{} in {} directories", group.what, many.len()),

@@ -13,6 +13,9 @@ use serde::Serialize;
 
 use scan::Scan;
 
+/// What is in a directory of which nothing more is known.
+const EVERYTHING: &str = "everything";
+
 /// What `comm-node init` proposes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Proposal {
@@ -86,7 +89,7 @@ fn parts(root: &Path, scan: &Scan) -> (Vec<Part>, String) {
         let parts = tops
             .iter()
             .filter(|dir| !is_package || !is_ordinary(dir))
-            .map(|dir| Part { dir: dir.clone(), what: "everything".to_owned(), name: None })
+            .map(|dir| Part { dir: dir.clone(), what: EVERYTHING.to_owned(), name: None })
             .collect();
         return (parts, "the top-level directories".to_owned());
     }
