@@ -32,6 +32,7 @@ mod leases;
 mod mail;
 mod meter;
 mod rounds;
+mod rules;
 mod shell;
 #[cfg(target_os = "linux")]
 mod soak;

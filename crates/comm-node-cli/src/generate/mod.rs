@@ -15,6 +15,7 @@ pub mod engine;
 pub mod frontmatter;
 pub mod place;
 pub mod plan;
+pub mod rule;
 pub mod safe;
 pub mod stale;
 pub mod templates;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::context::Subject;
 use super::engine::Engine;
 use super::place::{self, Place};
-use super::{block, safe, stale, whole};
+use super::{block, rule, safe, stale, whole};
 use crate::settings::file::Current;
 
 /// What a file of ours is.
@@ -294,7 +294,9 @@ pub fn outputs(registry: &Registry<'_>, engine: &Engine) -> Result<Vec<Output>> 
 fn rule_head(place: &Place<'_>) -> Option<(PathBuf, String)> {
     let domain = place.domain.filter(|_| place.rule)?;
     let path = place.dir.join(".claude/rules").join(format!("comm-node-{}.md", domain.name));
-    let globs = domain.scope.iter().map(|p| format!("  - {}\n", serde_json::Value::from(p.glob())));
+    let scope: Vec<&str> = domain.scope.iter().map(|p| p.glob()).collect();
+    let globs = rule::as_read_by_client(&scope);
+    let globs = globs.into_iter().map(|glob| format!("  - {}\n", serde_json::Value::from(glob)));
     Some((path, format!("---\npaths:\n{}---\n", globs.collect::<String>())))
 }
 
