@@ -19,6 +19,7 @@ mod clock;
 mod fail;
 mod field;
 mod garbage;
+mod kickoff;
 mod kill;
 mod slow;
 mod spending;

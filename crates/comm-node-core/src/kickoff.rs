@@ -26,6 +26,9 @@ pub struct Kickoff {
     pub brief: String,
     /// When it was called, RFC 3339.
     pub called: String,
+    /// True until each domain was sent its message: whoever called them may have died over it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub calling: bool,
     /// When it was started, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
@@ -54,6 +57,9 @@ pub struct Member {
     /// When, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<String>,
+    /// The id that the message which starts it is going to have: it may be sent already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starting: Option<String>,
     /// The id of the message that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
@@ -106,6 +112,13 @@ impl Kickoff {
         }
         let all = if coordinators.is_empty() { &[HUMAN] } else { coordinators };
         all.iter().filter(|name| !self.woken.contains_key(**name)).map(|name| (*name).to_owned()).collect()
+    }
+
+    /// True if something was begun that is not finished: somebody is at it, or died over it.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        let begins = self.is_started() || self.missing().is_empty();
+        self.calling || begins && !self.to_start().is_empty()
     }
 
     /// How it stands, in a word.
@@ -263,11 +276,18 @@ mod tests {
             kickoff.members.insert(name.into(), Member::default());
         }
         assert_eq!((kickoff.missing(), kickoff.state()), (vec!["a", "b"], "waiting"));
+        assert!(!kickoff.is_interrupted());
+        kickoff.calling = true;
+        assert!(kickoff.is_interrupted(), "somebody was not called yet");
+        kickoff.calling = false;
         kickoff.members.get_mut("b").expect("is there").ready = Some("now".into());
         assert_eq!((kickoff.missing(), kickoff.to_start()), (vec!["a"], vec!["b".to_owned()]));
+        assert!(!kickoff.is_interrupted(), "a is missing");
         kickoff.started = Some("now".into());
+        assert!(kickoff.is_interrupted(), "b was not told");
         kickoff.members.get_mut("b").expect("is there").start = Some("id".into());
         assert!(kickoff.to_start().is_empty() && kickoff.state() == "started without some");
+        assert!(!kickoff.is_interrupted());
     }
 
     #[test]

@@ -60,6 +60,15 @@ pub(crate) fn body(given: Option<&str>) -> Result<String> {
 
 /// Checks `said` and sends it.
 pub(crate) fn send(here: &Here, me: &Me, said: Draft) -> Result<Message> {
+    post(here, me, None, said)
+}
+
+/// The same under an id that was reserved for it, unless that was done already.
+pub(crate) fn send_once(here: &Here, me: &Me, id: Ulid, said: Draft) -> Result<Message> {
+    post(here, me, Some(id), said)
+}
+
+fn post(here: &Here, me: &Me, id: Option<Ulid>, said: Draft) -> Result<Message> {
     if let Some(why) = mail::fault(&said) {
         bail!("not sent: {why}");
     }
@@ -72,7 +81,11 @@ pub(crate) fn send(here: &Here, me: &Me, said: Draft) -> Result<Message> {
         bail!("not sent: {why}");
     }
     let deadline = Deadline::after(PATIENCE);
-    let message = here.store.mail().send(&me.name, trial.said, &me.session, deadline)?;
+    let mail = here.store.mail();
+    let message = match id {
+        None => mail.send(&me.name, trial.said, &me.session, deadline)?,
+        Some(id) => mail.send_once(id, &me.name, trial.said, &me.session, deadline)?,
+    };
     let note = format!("{} {} to {}", message.id, message.said.kind.name(), message.said.to.join(","));
     log(here, me, "mail_sent", &note)?;
     budgeting::answer(here, &here.registry()?, me, &message)?;

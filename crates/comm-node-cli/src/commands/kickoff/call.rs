@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use comm_node_core::clock;
+use comm_node_core::deadline::Deadline;
 use comm_node_core::kickoff::{self, Kickoff, Member};
-use comm_node_core::mail::{Draft, Kind, Ulid};
+use comm_node_core::mail::Ulid;
 use comm_node_core::node::registry::Registry;
 use comm_node_core::store::{State, file};
 
@@ -14,7 +15,7 @@ use crate::Outcome;
 use crate::commands::join::{domain, person_only};
 use crate::env::Env;
 use crate::here::Here;
-use crate::mailing;
+use crate::mailing::PATIENCE;
 use crate::out::Out;
 
 /// The largest brief.
@@ -82,43 +83,36 @@ fn call(args: &Args, here: &Here, registry: &Registry<'_>, goal: &str, brief: St
     if let Some(before) = here.store.read_kickoff()? {
         retire(here, &before)?;
     }
+    // Their ids are on record before them: whoever goes on after a death sends none twice.
+    let ids = here.store.mail().reserve(names.len(), Deadline::after(PATIENCE))?;
+    let member = |id: Ulid| Member { message: Some(id.text()), ..Member::default() };
     let mut kickoff = Kickoff {
         version: 1,
         id: Ulid::fresh(clock::now_ms(), None).text(),
         goal: goal.trim().to_owned(),
         brief,
         called: clock::rfc3339(clock::now_ms()),
-        members: names.iter().map(|name| (name.clone(), Member::default())).collect(),
+        calling: true,
+        members: names.into_iter().zip(ids).map(|(name, id)| (name, member(id))).collect(),
         ..Kickoff::default()
     };
     // On record first: a session that reads its message finds the kickoff that it reports to.
     here.store.write_kickoff(&kickoff)?;
-    let me = roll::person()?;
-    for name in &names {
-        let domain = domain(registry, name)?;
-        let said = Draft {
-            to: vec![name.clone()],
-            kind: Kind::Kickoff,
-            priority: comm_node_core::mail::Priority::High,
-            detailed: true,
-            body: kickoff::text(&kickoff, domain),
-            ..Draft::default()
-        };
-        let message = mailing::send(here, &me, said)?;
-        if let Some(member) = kickoff.members.get_mut(name) {
-            member.message = Some(message.id.text());
-        }
-        here.store.write_kickoff(&kickoff)?;
-    }
-    mailing::log(here, &me, "kickoff_called", &kickoff.id)?;
+    roll::call(here, registry, &mut kickoff)?;
     Ok(kickoff)
 }
 
 /// Closes the messages of a kickoff that another takes the place of: nobody is to read what is over.
 fn retire(here: &Here, before: &Kickoff) -> Result<()> {
     let mail = here.store.mail();
+    // What a sender that died has sent must not arrive after this.
+    mail.recover(Deadline::after(PATIENCE))?;
     for (name, member) in &before.members {
-        for id in [&member.message, &member.start].into_iter().flatten().filter_map(|raw| Ulid::parse(raw)) {
+        for id in [&member.message, &member.starting, &member.start]
+            .into_iter()
+            .flatten()
+            .filter_map(|raw| Ulid::parse(raw))
+        {
             let Some(item) = mail.find(name, id)? else { continue };
             if !matches!(item.state, State::Acked(_) | State::Expired) {
                 mail.close(name, &item, State::Expired)?;
@@ -134,7 +128,7 @@ fn wait(here: &Here, args: &Args, patience: Duration, out: &Out) -> Result<Kicko
     let mut told: Vec<String> = Vec::new();
     let mut id = None;
     loop {
-        let Some(kickoff) = here.store.read_kickoff()? else { bail!("the kickoff's record is gone") };
+        let Some(kickoff) = roll::current(here)? else { bail!("the kickoff's record is gone") };
         if *id.get_or_insert_with(|| kickoff.id.clone()) != kickoff.id {
             bail!("another kickoff took the place of this one meanwhile");
         }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use comm_node_core::brief::{self, Brief};
+use comm_node_core::deadline::Deadline;
 use comm_node_core::guard;
 use comm_node_core::kickoff::{self, Kickoff};
 use comm_node_core::mail::{Ulid, frame};
@@ -16,7 +17,7 @@ use crate::Outcome;
 use crate::commands::join::{bind, domain};
 use crate::env::Env;
 use crate::here::{Here, session_of_caller};
-use crate::mailing::{self, Me};
+use crate::mailing::{self, Me, PATIENCE};
 use crate::out::Out;
 
 /// How often it is looked whether all may begin.
@@ -35,7 +36,7 @@ pub(super) fn run(name: &str, wait: Option<u64>, as_json: bool, env: &Env, out: 
         );
     };
     let session = bind(env, &here, domain, &id, true, false)?;
-    let mut kickoff = report(&here, name, &id)?;
+    let mut kickoff = report(&here, &registry, name, &id)?;
     if !as_json {
         out.line(brief_of(&here, &registry, &session)?);
         if let Some(kickoff) = &kickoff {
@@ -102,7 +103,7 @@ fn outcome(name: &str, kickoff: Option<&Kickoff>, waits: bool) -> String {
 }
 
 /// Puts on record that the domain is ready, and starts all if it was the last one. What it was sent is read.
-fn report(here: &Here, name: &str, id: &SessionId) -> Result<Option<Kickoff>> {
+fn report(here: &Here, registry: &Registry<'_>, name: &str, id: &SessionId) -> Result<Option<Kickoff>> {
     let _lock = roll::lock(here)?;
     let Some(mut kickoff) = here.store.read_kickoff()? else { return Ok(None) };
     let Some(member) = kickoff.members.get_mut(name) else { return Ok(Some(kickoff)) };
@@ -116,11 +117,11 @@ fn report(here: &Here, name: &str, id: &SessionId) -> Result<Option<Kickoff>> {
         mailing::log(here, &me, "kickoff_ready", &kickoff.id)?;
     }
     if let Some(message) = message {
+        // A message that its sender died over is delivered by this, and not after it was read here.
+        here.store.mail().recover(Deadline::after(PATIENCE))?;
         here.store.mail().acknowledge(name, message, id)?;
     }
-    if kickoff.is_started() || kickoff.missing().is_empty() {
-        roll::start(here, &mut kickoff)?;
-    }
+    roll::go_on(here, registry, &mut kickoff)?;
     Ok(Some(kickoff))
 }
 
@@ -130,7 +131,7 @@ fn until_started(here: &Here, mut now: Kickoff, name: &str, patience: Duration) 
     let began = |kickoff: &Kickoff| kickoff.members.get(name).is_some_and(|member| member.start.is_some());
     while !began(&now) && Instant::now() < end {
         std::thread::sleep(TICK);
-        let Some(fresh) = here.store.read_kickoff()? else { bail!("the kickoff's record is gone") };
+        let Some(fresh) = roll::current(here)? else { bail!("the kickoff's record is gone") };
         if fresh.id != now.id {
             bail!("another kickoff took its place; run `comm-node kickoff {name}` again");
         }

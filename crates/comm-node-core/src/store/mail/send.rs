@@ -45,6 +45,42 @@ impl Mail<'_> {
         self.send_locked(Message { id, from: from.to_owned(), said }, by)
     }
 
+    /// Ids that no message has, for `count` messages of which each is to be sent exactly once: they go on record first,
+    /// and then to [`Self::send_once`].
+    ///
+    /// # Errors
+    /// When the last one given can't be put on record.
+    pub fn reserve(&self, count: usize, deadline: Deadline) -> Result<Vec<Ulid>> {
+        let _lock = self.store.lock("mail", deadline)?;
+        (0..count).map(|_| self.next_id(clock::now_ms())).collect()
+    }
+
+    /// Sends what `from` says under the reserved `id`, unless that was done: by somebody who died before they could put
+    /// it on record. What they only began is taken back before.
+    ///
+    /// # Errors
+    /// When it could not be sent; nobody will ever get it then, unless it is tried again.
+    pub fn send_once(
+        &self,
+        id: Ulid,
+        from: &str,
+        said: Draft,
+        by: &SessionId,
+        deadline: Deadline,
+    ) -> Result<Message> {
+        let _lock = self.store.lock("mail", deadline)?;
+        self.recover_locked(clock::now_ms())?;
+        let message = Message { id, from: from.to_owned(), said };
+        if self.was_sent(from, id) {
+            return Ok(message);
+        }
+        let draft = join(&self.sending(), &file_name(&message, "tmp"));
+        if draft.symlink_metadata().is_ok() {
+            self.take_back(&message, &draft, &draft.with_extension("md"));
+        }
+        self.send_locked(message, by)
+    }
+
     /// Sends `message`, whose id nobody else has; only under the lock.
     pub(super) fn send_locked(&self, message: Message, by: &SessionId) -> Result<Message> {
         let sending = self.sending();
@@ -265,4 +301,48 @@ fn create(path: &Path, bytes: &[u8]) -> Result<File> {
         .ok_or_else(|| Error::io("create", path)(std::io::Error::from(ErrorKind::NotFound)))?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn what_is_reserved_is_sent_once_whatever_was_left_of_it() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::new(dir.path().join(".comm-node"));
+        store.prepare().expect("makes");
+        let mail = store.mail();
+        let by = SessionId::new(HUMAN).expect("an id");
+        let deadline = Deadline::after(Duration::from_secs(20));
+        let ids = mail.reserve(2, deadline).expect("reserves");
+        assert!(ids[0] < ids[1]);
+        let once = |id| {
+            let said = Draft { to: vec!["a".into(), "b".into()], body: "x".into(), ..Draft::default() };
+            mail.send_once(id, HUMAN, said, &by, deadline).expect("sends")
+        };
+        let waiting = || ["a", "b"].map(|name| mail.waiting(name).expect("lists").len());
+        once(ids[0]);
+        once(ids[0]);
+        assert_eq!(waiting(), [1, 1]);
+        // Somebody began the second one, and died.
+        let message = Message { id: ids[1], ..once(ids[0]) };
+        std::fs::write(join(&mail.sending(), &file_name(&message, "tmp")), "half").expect("writes");
+        std::fs::write(mail.tmp("a", &message), "half").expect("writes");
+        once(ids[1]);
+        once(ids[1]);
+        assert_eq!(waiting(), [2, 2]);
+        assert!(names(&mail.sending()).expect("lists").is_empty());
+        assert!(names(&join(&mail.mailbox("a"), "tmp")).expect("lists").is_empty());
+        // Read and put away, it is still known.
+        for item in mail.waiting("a").expect("lists") {
+            mail.close("a", &item, State::Acked(by.clone())).expect("closes");
+        }
+        once(ids[1]);
+        assert_eq!(waiting(), [0, 2]);
+        assert!(mail.send(HUMAN, message.said, &by, deadline).expect("sends").id > ids[1]);
+    }
 }
