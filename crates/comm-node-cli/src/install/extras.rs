@@ -87,6 +87,12 @@ impl Plan {
         }
     }
 
+    /// True if the conventions that the user's `CLAUDE.md` imports are there as this version has them.
+    #[must_use]
+    pub fn has_conventions(&self, layout: &Layout) -> bool {
+        std::fs::read(layout.conventions()).is_ok_and(|text| text == self.conventions.as_bytes())
+    }
+
     /// How many files are in `state`.
     #[must_use]
     pub fn count(&self, state: State) -> usize {

@@ -2,12 +2,14 @@
 //!
 //! - `wired` looks at settings files and the plugin;
 //! - `files` at the installed programs, `client` at Claude Code itself;
+//! - `generated` at agents, commands and conventions, the user's and the node's;
 //! - `here` at the node of the working directory;
 //! - `proof` runs the guard as the client would, with a call that must be denied;
 //! - `probe` is how a program is run for that.
 
 pub mod client;
 pub mod files;
+pub mod generated;
 pub mod here;
 pub mod probe;
 pub mod proof;
@@ -103,7 +105,9 @@ pub fn run(env: &Env, fix: bool) -> Result<Vec<Check>> {
     checks.extend([wired.valid(&layout), wired.json(), wired.switches(), wired.one_way(), wired.rules()]);
     checks.push(wired.status_line(&layout));
     checks.extend([files::recorded(&layout, &wired), files::on_path(env, &layout), client::version(env)]);
+    checks.push(generated::of_user(&layout));
     checks.extend(here::checks(env, fix));
+    checks.push(generated::of_node(env));
     checks.extend(proof::checks(env, &wired));
     Ok(checks)
 }
