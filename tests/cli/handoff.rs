@@ -102,6 +102,33 @@ fn the_leases_of_its_author_pass_to_the_one_who_takes_it() {
 }
 
 #[test]
+fn leases_on_directories_pass_on_and_what_is_left_is_named() {
+    let node = Node::new();
+    fs::create_dir_all(node.root.join("api/x")).expect("makes");
+    node.run("b", &["lock", "api/x", "api/*.sql", "api/c.rs", "api/d.rs"]).good();
+    node.run("b", &["lock", "api/y/**", "--shared"]).good();
+    node.run("b", &["handoff", "write", "t", "--status", "so far"]).good();
+    node.run("", &["lock", "api/c.rs"]).good();
+    let accepted = node.run("b2", &["handoff", "accept", "t"]).good().out;
+    assert!(accepted.contains("it holds api/d.rs, api/x/**\n"), "{accepted}");
+    let left = accepted.lines().find(|line| line.starts_with("its author held too: ")).unwrap_or_default();
+    assert!(
+        left.contains("api/*.sql (a pattern; `comm-node lock`")
+            && left.contains("api/c.rs (")
+            && !left.contains("api/y"),
+        "{accepted}"
+    );
+    // A directory's lease is a lock: another session of the domain is refused.
+    let refused = node.run("b", &["lock", "api/x/deep.rs"]);
+    assert!(refused.code == 1 && refused.err.contains("handed over with t"), "{refused:?}");
+    node.run("b", &["lock", "api/free.rs"]).good();
+    // Control: a hand-off without leases takes none.
+    node.run("", &["handoff", "write", "u", "--status", "x", "--to", "backend"]).good();
+    let accepted = node.run("b", &["handoff", "accept", "u"]).good().out;
+    assert!(!accepted.contains("it holds") && !accepted.contains("held too"), "{accepted}");
+}
+
+#[test]
 fn of_two_that_take_it_one_gets_it_and_a_dead_one_keeps_nothing() {
     let mut node = Node::new();
     for round in 0..4 {

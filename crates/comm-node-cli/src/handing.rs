@@ -16,9 +16,11 @@ use comm_node_core::store::{Handed, Lock, Shelf, file};
 use comm_node_core::text::one_line;
 use comm_node_core::{Error, clock};
 
+use crate::Outcome;
 use crate::env::Env;
 use crate::exec;
 use crate::here::Here;
+use crate::mailing::Me;
 
 /// How long another command is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -87,6 +89,17 @@ impl Found {
     pub(crate) fn quoted(&self) -> String {
         frame::quoted(self.text.trim_end())
     }
+}
+
+/// Gives `work` the node, its rules and whoever asks: so a hand-off command begins.
+pub(crate) fn desk(
+    env: &Env,
+    work: impl FnOnce(&Here, &Registry<'_>, &Me) -> Result<Outcome>,
+) -> Result<Outcome> {
+    let here = Here::find(env)?;
+    let registry = here.registry()?;
+    let me = Me::find(env, &here, &registry)?;
+    work(&here, &registry, &me)
 }
 
 /// Locks the hand-offs of the node.

@@ -9,7 +9,9 @@ use comm_node_core::markdown::Fault;
 use comm_node_core::notes::{self, MAX_FILE};
 use comm_node_core::store::{Durability, Lock, file};
 use comm_node_core::{clock, node};
+use serde_json::{Value, json};
 
+use crate::Outcome;
 use crate::env::Env;
 use crate::handing::MYTASKS;
 use crate::here::Here;
@@ -129,12 +131,48 @@ pub(crate) fn plain_dirs(root: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Names each fault with its place; true if there were any.
-pub(crate) fn report(out: &Out, faults: &[(String, Fault)]) -> bool {
+/// How the entries of a working file are listed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// End with 1 if anything is malformed
+    #[arg(long)]
+    check: bool,
+    /// Print JSON: one object with the entries and the faults
+    #[arg(long)]
+    json: bool,
+}
+
+impl ListArgs {
+    /// Shows the entries, as `json` or in a table, and names what is malformed.
+    pub(crate) fn show(
+        &self,
+        out: &Out,
+        json: impl FnOnce() -> Value,
+        heads: &[&str],
+        none: &str,
+        rows: &[Vec<String>],
+        faults: &[(String, Fault)],
+    ) -> Outcome {
+        if self.json {
+            out.json(&json());
+        } else {
+            out.table(heads, rows, none);
+            report(out, faults);
+        }
+        if self.check && !faults.is_empty() { Outcome::Refused } else { Outcome::Done }
+    }
+}
+
+/// Each fault with the file that it is in.
+pub(crate) fn by_file(faults: &[(String, Fault)]) -> Vec<Value> {
+    faults.iter().map(|(shown, fault)| json!({"file": shown, "fault": fault})).collect()
+}
+
+/// Names each fault with its place.
+fn report(out: &Out, faults: &[(String, Fault)]) {
     for (shown, fault) in faults {
         out.note(format!("malformed: {}", fault.in_file(shown)));
     }
-    !faults.is_empty()
 }
 
 /// Now, as `YYYY-MM-DD HH:MM` in UTC.

@@ -14,7 +14,7 @@ use crate::Outcome;
 use crate::env::Env;
 use crate::handing::change;
 use crate::here::session_of_caller;
-use crate::noting::{Note, Notes, minute, report};
+use crate::noting::{ListArgs, Note, Notes, by_file, minute};
 use crate::out::Out;
 
 /// Arguments of `comm-node blocker`.
@@ -61,16 +61,6 @@ struct AddArgs {
     /// A file that it concerns; may be given several times
     #[arg(long = "file", value_name = "PATH")]
     files: Vec<String>,
-}
-
-#[derive(Debug, clap::Args)]
-struct ListArgs {
-    /// End with 1 if anything is malformed
-    #[arg(long)]
-    check: bool,
-    /// Print JSON: one object with the blockers and the faults
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -160,32 +150,22 @@ fn read(notes: &Notes) -> Result<Found> {
 
 fn list(args: &ListArgs, out: &Out, notes: &Notes) -> Result<Outcome> {
     let Found { blockers: found, faults } = read(notes)?;
-    if args.json {
-        let blockers: Vec<_> = found
-            .iter()
-            .map(|(note, one)| {
-                let mut value = json!(one);
-                value["file"] = note.shown.as_str().into();
-                value
-            })
-            .collect();
-        let wrong: Vec<_> = faults.iter().map(|(shown, f)| json!({"file": shown, "fault": f})).collect();
-        out.json(&json!({"blockers": blockers, "faults": wrong}));
-    } else {
-        let row = |(i, (note, one)): (usize, &(Note, Blocker))| {
-            vec![
-                (i + 1).to_string(),
-                one.when.clone(),
-                one.summary.clone(),
-                one.need.clone(),
-                format!("{}:{}", note.shown, one.line),
-            ]
+    let as_json = || {
+        let with_file = |(note, one): &(Note, Blocker)| {
+            let mut value = json!(one);
+            value["file"] = note.shown.as_str().into();
+            value
         };
-        let rows: Vec<Vec<String>> = found.iter().enumerate().map(row).collect();
-        out.table(&["NO", "SINCE", "SUMMARY", "NEEDS", "WHERE"], &rows, "nothing is blocked");
-        report(out, &faults);
-    }
-    Ok(if args.check && !faults.is_empty() { Outcome::Refused } else { Outcome::Done })
+        let blockers: Vec<_> = found.iter().map(with_file).collect();
+        json!({"blockers": blockers, "faults": by_file(&faults)})
+    };
+    let row = |(i, (note, one)): (usize, &(Note, Blocker))| {
+        let place = format!("{}:{}", note.shown, one.line);
+        vec![(i + 1).to_string(), one.when.clone(), one.summary.clone(), one.need.clone(), place]
+    };
+    let rows: Vec<Vec<String>> = found.iter().enumerate().map(row).collect();
+    let heads = ["NO", "SINCE", "SUMMARY", "NEEDS", "WHERE"];
+    Ok(args.show(out, as_json, &heads, "nothing is blocked", &rows, &faults))
 }
 
 fn resolve(args: &ResolveArgs, out: &Out, notes: &Notes) -> Result<Outcome> {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::env::Env;
-use crate::noting::{Notes, minute, report};
+use crate::noting::{ListArgs, Notes, by_file, minute};
 use crate::out::Out;
 
 /// Arguments of `comm-node finding`.
@@ -41,14 +41,7 @@ enum Action {
         affects: Option<String>,
     },
     /// List them, and what is malformed
-    List {
-        /// End with 1 if anything is malformed
-        #[arg(long)]
-        check: bool,
-        /// Print JSON: one object with the findings and the faults
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
     /// Remove one, or all
     Clear {
         /// Its number in the list
@@ -82,30 +75,25 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             out.line(format!("added to {}: {}", note.shown, one_line(&title, 200)));
             Ok(Outcome::Done)
         }
-        Action::List { check, json } => list(&notes, *check, *json, out),
+        Action::List(args) => list(args, &notes, out),
         Action::Clear { number, all } => clear(&notes, *number, *all, out),
     }
 }
 
-fn list(notes: &Notes, check: bool, as_json: bool, out: &Out) -> Result<Outcome> {
+fn list(args: &ListArgs, notes: &Notes, out: &Out) -> Result<Outcome> {
     let (mut found, mut faults): (Vec<Finding>, Vec<(String, Fault)>) = (Vec::new(), Vec::new());
     for note in notes.all(finding::FILE)? {
         let (these, wrong) = finding::read(&note.text);
         found.extend(these);
         faults.extend(wrong.into_iter().map(|fault| (note.shown.clone(), fault)));
     }
-    if as_json {
-        let wrong: Vec<_> = faults.iter().map(|(shown, f)| json!({"file": shown, "fault": f})).collect();
-        out.json(&json!({"findings": found, "faults": wrong}));
-    } else {
-        let row = |(i, one): (usize, &Finding)| {
-            vec![(i + 1).to_string(), one.when.clone(), one.title.clone(), one.affects.clone()]
-        };
-        let rows: Vec<Vec<String>> = found.iter().enumerate().map(row).collect();
-        out.table(&["NO", "SINCE", "TITLE", "AFFECTS"], &rows, "there are no findings");
-        report(out, &faults);
-    }
-    Ok(if check && !faults.is_empty() { Outcome::Refused } else { Outcome::Done })
+    let row = |(i, one): (usize, &Finding)| {
+        vec![(i + 1).to_string(), one.when.clone(), one.title.clone(), one.affects.clone()]
+    };
+    let rows: Vec<Vec<String>> = found.iter().enumerate().map(row).collect();
+    let as_json = || json!({"findings": found, "faults": by_file(&faults)});
+    let heads = ["NO", "SINCE", "TITLE", "AFFECTS"];
+    Ok(args.show(out, as_json, &heads, "there are no findings", &rows, &faults))
 }
 
 fn clear(notes: &Notes, number: Option<usize>, all: bool, out: &Out) -> Result<Outcome> {

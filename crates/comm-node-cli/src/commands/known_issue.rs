@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::env::Env;
-use crate::noting::{Notes, report};
+use crate::noting::{ListArgs, Notes};
 use crate::out::Out;
 
 /// Arguments of `comm-node known-issue`.
@@ -47,14 +47,7 @@ enum Action {
         reference: Option<String>,
     },
     /// List them, and what is malformed
-    List {
-        /// End with 1 if anything is malformed
-        #[arg(long)]
-        check: bool,
-        /// Print JSON: one object with the issues and the faults
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
 }
 
 /// Runs the command.
@@ -87,22 +80,18 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             out.line(format!("added to {}: {}", note.shown, one_line(&title, 200)));
             Ok(Outcome::Done)
         }
-        Action::List { check, json } => {
+        Action::List(args) => {
             let (found, faults) = issue::read(&note.text);
-            if *json {
-                out.json(&json!({"issues": found, "faults": faults}));
-            } else {
-                let row = |one: &Issue| {
-                    let all = [&one.title, &one.status, &one.workaround, &one.affects, &one.reference];
-                    all.map(Clone::clone).to_vec()
-                };
-                let rows: Vec<Vec<String>> = found.iter().map(row).collect();
-                let heads = ["TITLE", "STATUS", "WORKAROUND", "AFFECTS", "REF"];
-                out.table(&heads, &rows, "no issue is known");
-                let named: Vec<_> = faults.iter().map(|f| (note.shown.clone(), f.clone())).collect();
-                report(out, &named);
-            }
-            Ok(if *check && !faults.is_empty() { Outcome::Refused } else { Outcome::Done })
+            let row = |one: &Issue| {
+                [&one.title, &one.status, &one.workaround, &one.affects, &one.reference]
+                    .map(Clone::clone)
+                    .to_vec()
+            };
+            let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+            let named: Vec<_> = faults.iter().map(|f| (note.shown.clone(), f.clone())).collect();
+            let heads = ["TITLE", "STATUS", "WORKAROUND", "AFFECTS", "REF"];
+            let as_json = || json!({"issues": found, "faults": faults});
+            Ok(args.show(out, as_json, &heads, "no issue is known", &rows, &named))
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::env::Env;
-use crate::noting::{Notes, report};
+use crate::noting::{ListArgs, Notes};
 use crate::out::Out;
 
 /// Arguments of `comm-node plan`.
@@ -23,14 +23,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List the tasks, and those that don't say when they are done
-    List {
-        /// End with 1 if a task does not say when it is done
-        #[arg(long)]
-        check: bool,
-        /// Print JSON: one object with the tasks and the faults
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
 }
 
 /// Runs the command.
@@ -41,18 +34,13 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let notes = Notes::find(env)?;
     let note = notes.project(plan::FILE)?;
     let (tasks, faults) = plan::read(&note.text);
-    let Action::List { check, json } = &args.action;
-    if *json {
-        out.json(&json!({"tasks": tasks, "faults": faults}));
-    } else {
-        let row = |task: &Task| {
-            let mark = if task.done { "[x]" } else { "[ ]" };
-            vec![mark.to_owned(), task.text.clone(), task.done_when.clone().unwrap_or_else(|| "-".to_owned())]
-        };
-        let rows: Vec<Vec<String>> = tasks.iter().map(row).collect();
-        out.table(&["", "TASK", "DONE WHEN"], &rows, "nothing is planned");
-        let named: Vec<_> = faults.iter().map(|fault| (note.shown.clone(), fault.clone())).collect();
-        report(out, &named);
-    }
-    Ok(if *check && !faults.is_empty() { Outcome::Refused } else { Outcome::Done })
+    let Action::List(args) = &args.action;
+    let row = |task: &Task| {
+        let mark = if task.done { "[x]" } else { "[ ]" };
+        vec![mark.to_owned(), task.text.clone(), task.done_when.clone().unwrap_or_else(|| "-".to_owned())]
+    };
+    let rows: Vec<Vec<String>> = tasks.iter().map(row).collect();
+    let named: Vec<_> = faults.iter().map(|fault| (note.shown.clone(), fault.clone())).collect();
+    let as_json = || json!({"tasks": tasks, "faults": faults});
+    Ok(args.show(out, as_json, &["", "TASK", "DONE WHEN"], "nothing is planned", &rows, &named))
 }

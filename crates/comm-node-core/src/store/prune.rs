@@ -26,13 +26,19 @@ pub struct Leftovers {
     pub temporary: Vec<PathBuf>,
     /// Records of shell commands that began more than a week ago.
     pub calls: Vec<PathBuf>,
+    /// Lists of what a session wrote, of sessions that can't be resumed any more.
+    pub touched: Vec<PathBuf>,
 }
 
 impl Leftovers {
+    fn each(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.ended, &self.logs, &self.temporary, &self.calls, &self.touched].into_iter().flatten()
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.ended.len() + self.logs.len() + self.temporary.len() + self.calls.len()
+        self.each().count()
     }
 }
 
@@ -48,6 +54,23 @@ impl Store {
             plain_files(&self.dir, dir).into_iter().filter(is_old).map(|(path, _)| path).collect()
         };
         let (ended, calls) = (records("sessions/ended", ENDED_MS), records("calls", CALL_MS));
+        // A session that is silent for as long has nothing to hand over, unless its record says that it goes on.
+        let touched = plain_files(&self.dir, "touched")
+            .into_iter()
+            .filter(|(path, at)| {
+                let goes_on = |stem: &std::ffi::OsStr| {
+                    ["sessions", "sessions/ended"].iter().any(|dir| {
+                        let mut name = stem.to_owned();
+                        name.push(".json");
+                        let record = self.dir.join(dir).join(name);
+                        record.symlink_metadata().is_ok() && !ended.contains(&record)
+                    })
+                };
+                let is_record = path.extension().is_some_and(|e| e == "jsonl") && !hidden(path);
+                is_record && old(*at, ENDED_MS) && !path.file_stem().is_some_and(goes_on)
+            })
+            .map(|(path, _)| path)
+            .collect();
         let mut logs: Vec<((u64, u64), PathBuf)> = plain_files(&self.dir, "log")
             .into_iter()
             .filter_map(|(path, _)| Some((rotated(&path)?, path)))
@@ -75,7 +98,7 @@ impl Store {
         })
         .map(|(path, _)| path)
         .collect();
-        Leftovers { ended, logs: logs.into_iter().map(|(_, path)| path).collect(), temporary, calls }
+        Leftovers { ended, logs: logs.into_iter().map(|(_, path)| path).collect(), temporary, calls, touched }
     }
 
     /// Removes what may go, and says what went.
@@ -89,7 +112,7 @@ impl Store {
         // A session that is just being resumed reads its ended record under this lock.
         let _lock = self.lock("sessions", deadline)?;
         let found = self.leftovers(now_ms);
-        for path in found.ended.iter().chain(&found.logs).chain(&found.temporary).chain(&found.calls) {
+        for path in found.each() {
             match std::fs::remove_file(path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Error::io("remove", path)(e));
@@ -175,6 +198,10 @@ mod tests {
         put("sessions/ended/old.json", 31 * day);
         put("sessions/ended/new.json", 29 * day);
         put("sessions/live.json", 99 * day);
+        // Of a session that ended long ago, of one that nobody knows, and of three that may go on or are fresh.
+        for (id, age) in [("old", 31), ("gone", 31), ("new", 40), ("live", 40), ("fresh", 1)] {
+            put(&format!("touched/{id}.jsonl"), age * day);
+        }
         put("calls/old.json", 8 * day);
         put("calls/new.json", 6 * day);
         put(".registry.json.1-0.tmp", day);
@@ -192,18 +219,22 @@ mod tests {
         let went = store.prune(now, Deadline::after(Duration::from_secs(5))).expect("prunes");
         assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 6), "{went:?}");
         assert_eq!(went.calls, [store.dir().join("calls/old.json")]);
+        assert_eq!(went.touched, ["gone", "old"].map(|id| store.dir().join(format!("touched/{id}.jsonl"))));
         assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
         for kept in [
             "sessions/ended/new.json",
             "sessions/live.json",
             "calls/new.json",
+            "touched/new.jsonl",
+            "touched/live.jsonl",
+            "touched/fresh.jsonl",
             "registry.json",
             "log/events.jsonl",
         ] {
             assert!(store.dir().join(kept).is_file(), "{kept}");
         }
         assert!(store.dir().join("leases/.00.jsonl.1-0.tmp").is_file());
-        assert!(went.ended.iter().chain(&went.logs).chain(&went.temporary).all(|path| !path.exists()));
+        assert!(went.each().all(|path| !path.exists()));
         assert_eq!(store.leftovers(now).count(), 0);
     }
 

@@ -44,26 +44,25 @@ pub struct DoneArgs {
 /// # Errors
 /// When the session did not take such a hand-off, or it has no such step.
 pub fn check(args: &CheckArgs, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
-    let _lock = handing::lock(&here)?;
-    let (handed, mut handoff) = mine(&here, &me, Some(&args.task))?;
-    for n in &args.steps {
-        let count = handoff.next.len();
-        let Some(step) = n.checked_sub(1).and_then(|i| handoff.next.get_mut(i)) else {
-            bail!("{} has {count} steps, and no step {n}", args.task);
-        };
-        step.done = true;
-    }
-    if !args.steps.is_empty() {
-        here.store.handoffs().put(&handed.domain, Shelf::Taken, &handed.name, &handoff)?;
-    }
-    for (i, step) in handoff.next.iter().enumerate() {
-        let mark = if step.done { "x" } else { " " };
-        out.line(format!("{} [{mark}] {}", i + 1, one_line(&step.text, 200)));
-    }
-    Ok(Outcome::Done)
+    handing::desk(env, |here, _, me| {
+        let _lock = handing::lock(here)?;
+        let (handed, mut handoff) = mine(here, me, Some(&args.task))?;
+        for n in &args.steps {
+            let count = handoff.next.len();
+            let Some(step) = n.checked_sub(1).and_then(|i| handoff.next.get_mut(i)) else {
+                bail!("{} has {count} steps, and no step {n}", args.task);
+            };
+            step.done = true;
+        }
+        if !args.steps.is_empty() {
+            here.store.handoffs().put(&handed.domain, Shelf::Taken, &handed.name, &handoff)?;
+        }
+        for (i, step) in handoff.next.iter().enumerate() {
+            let mark = if step.done { "x" } else { " " };
+            out.line(format!("{} [{mark}] {}", i + 1, one_line(&step.text, 200)));
+        }
+        Ok(Outcome::Done)
+    })
 }
 
 /// Runs `done`.
@@ -71,33 +70,32 @@ pub fn check(args: &CheckArgs, env: &Env, out: &Out) -> Result<Outcome> {
 /// # Errors
 /// When there is no such hand-off, or it is another session's.
 pub fn done(args: &DoneArgs, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
-    let _lock = handing::lock(&here)?;
-    let (handed, open) = if me.is_person() {
-        anybodys(args, &here, &registry.domains.iter().map(|d| d.name.to_string()).collect::<Vec<_>>())?
-    } else {
-        let (handed, handoff) = mine(&here, &me, args.task.as_deref())?;
-        (handed, handoff.open().count())
-    };
-    if here.store.handoffs().shift(&handed, Shelf::Done)?.is_none() {
-        bail!("another command put it away just now");
-    }
-    if !me.is_person() {
-        change(&here, &me.session, |s| {
-            if s.task.as_deref() == Some(&handed.name) {
-                s.task = None;
-            }
-        })?;
-    }
-    mailing::log(&here, &me, "handoff_done", &handed.name)?;
-    out.line(match open {
-        0 => format!("{} is done", handed.name),
-        1 => format!("{} is put away, with 1 step open", handed.name),
-        n => format!("{} is put away, with {n} steps open", handed.name),
-    });
-    Ok(Outcome::Done)
+    handing::desk(env, |here, registry, me| {
+        let _lock = handing::lock(here)?;
+        let (handed, open) = if me.is_person() {
+            anybodys(args, here, &registry.domains.iter().map(|d| d.name.to_string()).collect::<Vec<_>>())?
+        } else {
+            let (handed, handoff) = mine(here, me, args.task.as_deref())?;
+            (handed, handoff.open().count())
+        };
+        if here.store.handoffs().shift(&handed, Shelf::Done)?.is_none() {
+            bail!("another command put it away just now");
+        }
+        if !me.is_person() {
+            change(here, &me.session, |s| {
+                if s.task.as_deref() == Some(&handed.name) {
+                    s.task = None;
+                }
+            })?;
+        }
+        mailing::log(here, me, "handoff_done", &handed.name)?;
+        out.line(match open {
+            0 => format!("{} is done", handed.name),
+            1 => format!("{} is put away, with 1 step open", handed.name),
+            n => format!("{} is put away, with {n} steps open", handed.name),
+        });
+        Ok(Outcome::Done)
+    })
 }
 
 /// The hand-off that this session took.

@@ -34,34 +34,33 @@ pub struct Args {
 /// # Errors
 /// When there is no such domain, or a file can't be moved.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
-    let here = Here::find(env)?;
-    let registry = here.registry()?;
-    let me = Me::find(env, &here, &registry)?;
-    let domain = match &args.to {
-        Some(name) => crate::commands::join::domain(&registry, name)?.name.to_string(),
-        None if me.is_person() => bail!("name the domain that they are for with --to"),
-        None => me.name.clone(),
-    };
-    let mut found = older(&here.layout.root);
-    if let Some(task) = &args.task {
-        found.retain(|found| found.task() == *task);
-    }
-    if found.is_empty() {
-        out.line(format!("there is nothing to take over in {MYTASKS}/handoffs"));
-        return Ok(Outcome::Done);
-    }
-    let _lock = handing::lock(&here)?;
-    let mut outcome = Outcome::Done;
-    for old in &found {
-        match one(&here, &me, &domain, old) {
-            Ok(new) => out.line(format!("{} is {} now", one_line(&old.shown, 200), new.shown)),
-            Err(e) => {
-                out.error(&e);
-                outcome = Outcome::Refused;
+    handing::desk(env, |here, registry, me| {
+        let domain = match &args.to {
+            Some(name) => crate::commands::join::domain(registry, name)?.name.to_string(),
+            None if me.is_person() => bail!("name the domain that they are for with --to"),
+            None => me.name.clone(),
+        };
+        let mut found = older(&here.layout.root);
+        if let Some(task) = &args.task {
+            found.retain(|found| found.task() == *task);
+        }
+        if found.is_empty() {
+            out.line(format!("there is nothing to take over in {MYTASKS}/handoffs"));
+            return Ok(Outcome::Done);
+        }
+        let _lock = handing::lock(here)?;
+        let mut outcome = Outcome::Done;
+        for old in &found {
+            match one(here, me, &domain, old) {
+                Ok(new) => out.line(format!("{} is {} now", one_line(&old.shown, 200), new.shown)),
+                Err(e) => {
+                    out.error(&e);
+                    outcome = Outcome::Refused;
+                }
             }
         }
-    }
-    Ok(outcome)
+        Ok(outcome)
+    })
 }
 
 /// Takes one over; the caller holds the lock.

@@ -1,9 +1,12 @@
 //! `comm-node handoff`: pass a task on to another session, and take one.
 
 pub mod accept;
+mod address;
+mod facts;
 pub mod finish;
 pub mod import;
 pub mod list;
+mod rebind;
 pub mod write;
 
 use anyhow::Result;

@@ -226,11 +226,12 @@ fn leftovers(store: &Store, fix: bool) -> Check {
     }
     let what = format!(
         "{} records of ended sessions silent for over 30 days, {} rotated logs beyond the newest 5, {} old temporary \
-         files, {} records of shell commands over a week old",
+         files, {} records of shell commands over a week old, {} lists of what such sessions wrote",
         found.ended.len(),
         found.logs.len(),
         found.temporary.len(),
-        found.calls.len()
+        found.calls.len(),
+        found.touched.len()
     );
     match fix {
         true => Check::pass(name, format!("removed {what}")),
