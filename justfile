@@ -34,6 +34,10 @@ golden:
 bench *args="--write": programs
     cargo bench --locked --bench latency -- {{args}}
 
+# What a tool call costs more with hooks, in the real client, against `/bin/true` as the hook; writes the table in docs/PERFORMANCE.md
+bench-client: programs
+    COMM_NODE_BENCH_WRITE=1 COMM_NODE_BENCH_BIN=target/{{arch()}}-unknown-linux-musl/release tests/client/netns.sh cargo test --locked --offline --test client overhead_per -- --ignored --nocapture
+
 # What the hooks cost in instructions, system calls, opened files and memory, held against tests/cost/*.txt
 cost: programs
     cargo test --locked --test cost -- --nocapture

@@ -31,6 +31,7 @@ mod harness;
 mod leases;
 mod mail;
 mod meter;
+mod overhead;
 mod rounds;
 mod rules;
 mod shell;

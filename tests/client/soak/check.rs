@@ -40,6 +40,8 @@ pub(crate) struct Span {
 pub(crate) struct Sent {
     pub(crate) mark: String,
     pub(crate) from: String,
+    /// Whether it wants an answer, and so is open until it gets one.
+    pub(crate) open: bool,
     pub(crate) outcome: Outcome,
 }
 
@@ -53,6 +55,10 @@ pub(crate) struct Told {
     pub(crate) most: u64,
     /// It came with the last request before a kill, so that nobody knows whether it was used.
     pub(crate) unused: bool,
+    /// When the first request with it came.
+    pub(crate) at: Instant,
+    /// If that was the first one of a run of the client, when the run began.
+    pub(crate) start: Option<Instant>,
 }
 
 /// All that was seen.
@@ -73,7 +79,9 @@ pub(crate) struct Seen {
     pub(crate) served: Vec<(String, usize, Usage, Option<Usage>)>,
     /// What `comm-node usage` says, and of how many responses.
     pub(crate) metered: BTreeMap<String, (Usage, u64)>,
-    /// Clients that were killed at least once, with how often.
+    /// When each client lived for certain.
+    pub(crate) lives: BTreeMap<usize, Vec<(Instant, Instant)>>,
+    /// How often each client was killed.
     pub(crate) killed: BTreeMap<usize, usize>,
 }
 
@@ -120,13 +128,15 @@ impl Seen {
         wrong
     }
 
-    /// What was sent is listed once and was told; nothing is told twice but what a killed session may not have used.
+    /// What was sent is listed once and was told; nothing is told twice but what a killed session may not have used, and to
+    /// a session that starts what one that is gone left open.
     pub(crate) fn messages(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        for Sent { mark, from, outcome } in &self.sent {
+        for Sent { mark, from, open, outcome } in &self.sent {
             let listed = self.listed.get(from).into_iter().flatten().filter(|m| *m == mark).count();
             let anywhere: usize = self.listed.values().flatten().filter(|m| *m == mark).count();
-            let told: Vec<&Told> = self.told.iter().filter(|t| t.mark == *mark).collect();
+            let mut told: Vec<&Told> = self.told.iter().filter(|t| t.mark == *mark).collect();
+            told.sort_by_key(|t| t.at);
             match outcome {
                 Outcome::Odd(text) => wrong.push(format!("{mark} ended oddly: {text}")),
                 Outcome::Done if listed == 0 => wrong.push(format!("{mark} was sent and is not listed")),
@@ -143,11 +153,21 @@ impl Seen {
             if told.iter().any(|t| t.most > 1 || t.domain == *from) {
                 wrong.push(format!("{mark} of {from} was told twice to one session, or at home: {told:?}"));
             }
-            if told.iter().filter(|t| !t.unused).count() > 1 {
+            let handed_on = |pair: &[&Told]| pair[0].unused || (*open && self.was_gone(pair[0], pair[1]));
+            if !told.windows(2).all(handed_on) {
                 wrong.push(format!("{mark} of {from} was told to several: {told:?}"));
             }
         }
         wrong
+    }
+
+    /// Whether `later` was told when its client started, while the one that was told `earlier` may have been gone.
+    fn was_gone(&self, earlier: &Told, later: &Told) -> bool {
+        let lived = |start: Instant| {
+            let mut lives = self.lives.get(&earlier.client).into_iter().flatten();
+            lives.any(|(from, to)| *from <= start && later.at <= *to)
+        };
+        later.start.is_some_and(|start| !lived(start))
     }
 
     /// What is metered is what was served; of a killed client, what it wrote down.
@@ -226,6 +246,15 @@ fn the_checks_can_fail() {
             outcome,
         };
         let span = |client, from, to| Span { client, path: "a/f".into(), from: at(from), to: at(to) };
+        let told = |client, ms, start| Told {
+            client,
+            domain: "b".into(),
+            mark: "msg-0-3.".into(),
+            most: 1,
+            unused: false,
+            at: at(ms),
+            start,
+        };
         let used = Usage::new(3, 4);
         Seen {
             traces: vec![
@@ -237,17 +266,12 @@ fn the_checks_can_fail() {
             files: BTreeMap::from([("a/f".into(), "mark-0-1.\n".into()), ("b/f".into(), String::new())]),
             spans: vec![span(0, 0, 5), span(1, 5, 9), span(0, 10, 11), span(0, 10, 12)],
             sent: vec![
-                Sent { mark: "msg-0-3.".into(), from: "a".into(), outcome: Outcome::Done },
-                Sent { mark: "msg-0-4.".into(), from: "a".into(), outcome: Outcome::Refused },
+                Sent { mark: "msg-0-3.".into(), from: "a".into(), open: true, outcome: Outcome::Done },
+                Sent { mark: "msg-0-4.".into(), from: "a".into(), open: false, outcome: Outcome::Refused },
             ],
             listed: BTreeMap::from([("a".into(), vec!["msg-0-3.".into()])]),
-            told: vec![Told {
-                client: 1,
-                domain: "b".into(),
-                mark: "msg-0-3.".into(),
-                most: 1,
-                unused: false,
-            }],
+            told: vec![told(1, 3, None), told(2, 9, Some(at(8)))],
+            lives: BTreeMap::from([(1, vec![(at(0), at(7)), (at(10), at(11))])]),
             served: vec![("a".into(), 0, used, Some(used)), ("b".into(), 1, used, None)],
             metered: BTreeMap::from([("a".into(), (used, 1))]),
             killed: BTreeMap::from([(1, 1)]),
@@ -255,7 +279,7 @@ fn the_checks_can_fail() {
         }
     };
     assert_eq!(good().wrong(), Vec::<String>::new());
-    let breaks: [(&str, Spoil); 15] = [
+    let breaks: [(&str, Spoil); 17] = [
         ("is lost", |s| drop(s.files.insert("a/f".into(), String::new()))),
         ("2 times", |s| drop(s.files.insert("a/f".into(), "mark-0-1. mark-0-1.".into()))),
         ("was refused and is in", |s| drop(s.files.insert("a/f".into(), "mark-0-1. mark-0-2.".into()))),
@@ -268,7 +292,9 @@ fn the_checks_can_fail() {
         ("listed 2 times", |s| s.listed.values_mut().for_each(|l| l.push("msg-0-3.".into()))),
         ("told to nobody", |s| s.told.clear()),
         ("twice to one", |s| s.told[0].most = 2),
-        ("told to several", |s| s.told.push(Told { client: 2, ..s.told[0].clone() })),
+        ("told to several", |s| s.told[1].start = None),
+        ("told to several", |s| s.sent[0].open = false),
+        ("told to several", |s| s.lives.values_mut().for_each(|l| l[0].1 = l[1].1)),
         ("did not write down", |s| s.killed.clear()),
         ("metered", |s| s.metered.clear()),
     ];

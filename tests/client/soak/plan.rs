@@ -26,8 +26,8 @@ pub(crate) struct Who {
 pub(crate) enum Aim {
     /// Leaves its mark in a file; `own` where its domain may.
     Mark { path: String, own: bool },
-    /// Sends a message whose text begins with the mark.
-    Send,
+    /// Sends a message whose text begins with the mark; `open` if it wants an answer.
+    Send { open: bool },
     /// Answers the first message in the inbox that was seen, if there is one.
     Reply,
     /// Leaves a message in the drop box.
@@ -152,7 +152,7 @@ impl<'n> Planner<'n> {
 
     fn call(&mut self, aim: Aim) -> Call {
         self.calls += 1;
-        let kind = if matches!(aim, Aim::Send | Aim::Reply | Aim::Draft) { "msg" } else { "mark" };
+        let kind = if matches!(aim, Aim::Send { .. } | Aim::Reply | Aim::Draft) { "msg" } else { "mark" };
         Call { mark: format!("{kind}-{}-{}.", self.who.number, self.calls), aim }
     }
 
@@ -214,7 +214,7 @@ impl<'n> Planner<'n> {
     fn send(&mut self) -> (Turn, Call) {
         let to = self.others[self.random.below(self.others.len())];
         let how = self.random.pick(&["--type question", "--type answer --priority high", "--type answer"]);
-        let call = self.call(Aim::Send);
+        let call = self.call(Aim::Send { open: how.contains("question") });
         (Turn::bash(format!("comm-node send {to} '{} all is well' {how}", call.mark)), call)
     }
 

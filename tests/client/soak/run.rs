@@ -25,6 +25,15 @@ pub(crate) struct Worker {
     /// The requests after which it is killed.
     pub(crate) kills: Vec<usize>,
     falls: Vec<Fall>,
+    lives: Vec<Life>,
+}
+
+/// One run of the client.
+struct Life {
+    start: Instant,
+    end: Instant,
+    /// How many requests of the main loop came before it.
+    from: usize,
 }
 
 /// A kill.
@@ -44,21 +53,41 @@ impl Worker {
         let mut kills: Vec<usize> = (0..kills).map(|_| 3 + random.below(steps.len().max(6) - 5)).collect();
         kills.sort_unstable();
         kills.dedup();
-        Self { client, who, steps, kills, falls: Vec::new() }
+        Self { client, who, steps, kills, falls: Vec::new(), lives: Vec::new() }
     }
 
     fn session(&self) -> String {
         format!("5{:07}-1111-4111-8111-111111111111", self.who.number)
     }
 
-    fn start(&self, node: &Node) -> Running {
+    fn start(&mut self, node: &Node) -> Running {
+        self.begin();
         let run = self.client.headless(node.root(), "go");
         run.args(["--session-id", &self.session()]).env("COMM_NODE_DOMAIN", self.who.domain).spawn()
     }
 
-    fn resume(&self, node: &Node, prompt: &str) -> Running {
+    fn resume(&mut self, node: &Node, prompt: &str) -> Running {
+        self.begin();
         let run = self.client.headless(node.root(), prompt);
         run.resume(&self.session()).env("COMM_NODE_DOMAIN", self.who.domain).spawn()
+    }
+
+    fn begin(&mut self) {
+        let (start, from) = (Instant::now(), self.client.server.requests_main().len());
+        self.lives.push(Life { start, end: start, from });
+    }
+
+    /// Waits for the end of the running client; `as_of` when it was no more certain to live.
+    fn end(
+        &mut self,
+        running: Running,
+        as_of: Option<Instant>,
+        patience: Duration,
+    ) -> crate::driver::Outcome {
+        let outcome = running.finish(patience);
+        let life = self.lives.last_mut().expect("it was started");
+        life.end = as_of.unwrap_or_else(Instant::now);
+        outcome
     }
 
     /// Runs the plan to its end, through all kills.
@@ -75,14 +104,14 @@ impl Worker {
             pause(400);
             let at = Instant::now();
             fell(&running);
-            running.finish(patience);
+            self.end(running, Some(at), patience);
             let last = self.client.server.last_main().expect("there were requests");
             let requests = self.client.server.requests_main().len();
             self.falls.push(Fall { at, requests, body: last.body });
             pause(1_000);
             running = self.resume(node, "go on");
         }
-        running.finish(patience).assert_success();
+        self.end(running, None, patience).assert_success();
         assert_eq!(self.client.server.turns_left(), 0, "client {} ended early", self.who.number);
     }
 
@@ -130,14 +159,15 @@ pub(crate) fn run(node: &Node, workers: &mut [Worker], seed: u64, patience: Dura
         }
     });
     for _ in 0..ROUNDS {
-        let waiting: BTreeSet<&str> =
+        let waiting: BTreeSet<&'static str> =
             workers.iter().map(|w| w.who.domain).filter(|domain| waits(node, domain)).collect();
         if waiting.is_empty() {
             return;
         }
         for domain in waiting {
-            let worker = workers.iter().find(|w| w.who.domain == domain).expect("it has a session");
-            worker.resume(node, "what is new?").finish(patience).assert_success();
+            let worker = workers.iter_mut().find(|w| w.who.domain == domain).expect("it has a session");
+            let running = worker.resume(node, "what is new?");
+            worker.end(running, None, patience).assert_success();
         }
     }
 }
@@ -220,8 +250,9 @@ fn gather(worker: &Worker, seen: &mut Seen) {
                     }
                     seen.traces.push(Trace { mark, path: path.clone(), own: *own, outcome });
                 }
-                Aim::Send | Aim::Reply | Aim::Draft => {
-                    seen.sent.push(Sent { mark, from: worker.who.domain.to_owned(), outcome });
+                Aim::Send { .. } | Aim::Reply | Aim::Draft => {
+                    let open = call.aim == Aim::Send { open: true };
+                    seen.sent.push(Sent { mark, from: worker.who.domain.to_owned(), open, outcome });
                 }
                 Aim::Unlock | Aim::Look => {}
             }
@@ -257,11 +288,16 @@ fn gather(worker: &Worker, seen: &mut Seen) {
                 mark: mark.clone(),
                 most: 0,
                 unused: worker.fell_in(k),
+                at: main[k].at,
+                start: worker.lives.iter().find(|life| life.from == k).map(|life| life.start),
             });
             told.most = told.most.max(*n);
         }
     }
     seen.told.extend(marks.into_values());
+    // It lives for certain from its first request on.
+    let lives = worker.lives.iter().filter_map(|life| Some((main.get(life.from)?.at, life.end)));
+    seen.lives.insert(client, lives.collect());
     let written = written(&worker.client);
     for request in requests.iter().filter(|r| r.served != Usage::default()) {
         let wrote = written.get(&format!("msg_{}", request.serial)).copied();
@@ -276,7 +312,7 @@ fn outcome(result: Option<&(String, bool)>, in_flight: bool, aim: &Aim) -> Outco
     };
     let stale = ["modified since read", "has not been read yet", "String to replace not found"];
     match failed {
-        false if matches!(aim, Aim::Send | Aim::Reply) && !text.contains("sent ") => Outcome::Refused,
+        false if matches!(aim, Aim::Send { .. } | Aim::Reply) && !text.contains("sent ") => Outcome::Refused,
         false => Outcome::Done,
         true if text.contains("PreToolUse") || stale.iter().any(|s| text.contains(s)) => Outcome::Refused,
         true if matches!(aim, Aim::Unlock | Aim::Look) => Outcome::Refused,
