@@ -17,6 +17,7 @@ mod harness;
 mod mutate;
 #[path = "../support/random.rs"]
 mod random;
+mod state;
 mod targets;
 
 use harness::run;
@@ -60,4 +61,29 @@ fn settings() {
 #[test]
 fn hand_offs() {
     run(Target::Handoff);
+}
+
+#[test]
+fn blockers_findings_and_issues() {
+    run(Target::Notes);
+}
+
+#[test]
+fn prices() {
+    run(Target::Prices);
+}
+
+#[test]
+fn session_records() {
+    run(Target::Session);
+}
+
+#[test]
+fn the_compiled_rules() {
+    run(Target::Registry);
+}
+
+#[test]
+fn records_of_budgets_kickoffs_and_leases() {
+    run(Target::Records);
 }

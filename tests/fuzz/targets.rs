@@ -16,6 +16,8 @@ use comm_node_core::node::registry::{Registry, SourceId};
 use comm_node_hooks::wire::Call;
 use serde_json::Value;
 
+use super::state;
+
 /// A reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -27,12 +29,17 @@ pub(crate) enum Target {
     Transcript,
     Settings,
     Handoff,
+    Notes,
+    Prices,
+    Session,
+    Registry,
+    Records,
     /// What is wrong in every way that the harness must notice.
     Broken,
 }
 
 impl Target {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 13] = [
         Self::Wire,
         Self::Config,
         Self::Message,
@@ -41,6 +48,11 @@ impl Target {
         Self::Transcript,
         Self::Settings,
         Self::Handoff,
+        Self::Notes,
+        Self::Prices,
+        Self::Session,
+        Self::Registry,
+        Self::Records,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -53,6 +65,11 @@ impl Target {
             Self::Transcript => "transcript",
             Self::Settings => "settings",
             Self::Handoff => "handoff",
+            Self::Notes => "notes",
+            Self::Prices => "prices",
+            Self::Session => "session",
+            Self::Registry => "registry",
+            Self::Records => "records",
             Self::Broken => "broken",
         }
     }
@@ -76,12 +93,17 @@ impl Target {
             Self::Draft => draft(&text),
             Self::Settings => settings(&text),
             Self::Handoff => hand_off(&text),
+            Self::Notes => state::notes(&text),
+            Self::Prices => state::prices(&text),
+            Self::Session => state::session(&text),
+            Self::Registry => state::registry(&text),
+            Self::Records => state::records(&text),
             _ => broken(&text),
         }
     }
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, a: &T, b: &T) -> Result<(), String> {
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(what: &str, a: &T, b: &T) -> Result<(), String> {
     if a == b { Ok(()) } else { Err(format!("{what}: {a:?} is not {b:?}")) }
 }
 

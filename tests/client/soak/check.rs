@@ -79,8 +79,8 @@ pub(crate) struct Seen {
     pub(crate) served: Vec<(String, usize, Usage, Option<Usage>)>,
     /// What `comm-node usage` says, and of how many responses.
     pub(crate) metered: BTreeMap<String, (Usage, u64)>,
-    /// When each client lived for certain.
-    pub(crate) lives: BTreeMap<usize, Vec<(Instant, Instant)>>,
+    /// When each client lived for certain, and whether that ended with a kill.
+    pub(crate) lives: BTreeMap<usize, Vec<(Instant, Instant, bool)>>,
     /// How often each client was killed.
     pub(crate) killed: BTreeMap<usize, usize>,
 }
@@ -153,7 +153,7 @@ impl Seen {
             if told.iter().any(|t| t.most > 1 || t.domain == *from) {
                 wrong.push(format!("{mark} of {from} was told twice to one session, or at home: {told:?}"));
             }
-            let handed_on = |pair: &[&Told]| pair[0].unused || (*open && self.was_gone(pair[0], pair[1]));
+            let handed_on = |pair: &[&Told]| pair[0].unused || self.was_gone(pair[0], pair[1], *open);
             if !told.windows(2).all(handed_on) {
                 wrong.push(format!("{mark} of {from} was told to several: {told:?}"));
             }
@@ -161,13 +161,13 @@ impl Seen {
         wrong
     }
 
-    /// Whether `later` was told when its client started, while the one that was told `earlier` may have been gone.
-    fn was_gone(&self, earlier: &Told, later: &Told) -> bool {
-        let lived = |start: Instant| {
-            let mut lives = self.lives.get(&earlier.client).into_iter().flatten();
-            lives.any(|(from, to)| *from <= start && later.at <= *to)
-        };
-        later.start.is_some_and(|start| !lived(start))
+    /// Whether `later` was told when its client started, while the one that was told `earlier` may have been gone: with a
+    /// question that is still `open`, or killed in the turn in which it was told, so that not even an answer was closed.
+    fn was_gone(&self, earlier: &Told, later: &Told, open: bool) -> bool {
+        let lives = self.lives.get(&earlier.client).map_or(&[][..], Vec::as_slice);
+        let lived = |start: Instant| lives.iter().any(|(from, to, _)| *from <= start && later.at <= *to);
+        let killed = lives.iter().any(|(from, to, kill)| *from <= earlier.at && earlier.at <= *to && *kill);
+        later.start.is_some_and(|start| !lived(start)) && (open || killed)
     }
 
     /// What is metered is what was served; of a killed client, what it wrote down.
@@ -271,7 +271,7 @@ fn the_checks_can_fail() {
             ],
             listed: BTreeMap::from([("a".into(), vec!["msg-0-3.".into()])]),
             told: vec![told(1, 3, None), told(2, 9, Some(at(8)))],
-            lives: BTreeMap::from([(1, vec![(at(0), at(7)), (at(10), at(11))])]),
+            lives: BTreeMap::from([(1, vec![(at(0), at(7), false), (at(10), at(11), false)])]),
             served: vec![("a".into(), 0, used, Some(used)), ("b".into(), 1, used, None)],
             metered: BTreeMap::from([("a".into(), (used, 1))]),
             killed: BTreeMap::from([(1, 1)]),

@@ -223,8 +223,10 @@ fn gather(worker: &Worker, seen: &mut Seen) {
     let last = main.last().expect("there were requests");
     let bodies: Vec<&Value> = worker.falls.iter().map(|f| &f.body).chain([&last.body]).collect();
     let mut results = BTreeMap::new();
-    for body in &bodies {
-        results.extend(tool_results(body));
+    // The first is what the client said; one that was killed before it wrote that down says after it was resumed that it
+    // does not know.
+    for (id, result) in bodies.iter().flat_map(|body| tool_results(body)) {
+        results.entry(id).or_insert(result);
     }
     let client = worker.who.number;
     let begin = main[0].at;
@@ -296,7 +298,8 @@ fn gather(worker: &Worker, seen: &mut Seen) {
     }
     seen.told.extend(marks.into_values());
     // It lives for certain from its first request on.
-    let lives = worker.lives.iter().filter_map(|life| Some((main.get(life.from)?.at, life.end)));
+    let killed = |life: &Life| worker.falls.iter().any(|fall| fall.at == life.end);
+    let lives = worker.lives.iter().filter_map(|l| Some((main.get(l.from)?.at, l.end, killed(l))));
     seen.lives.insert(client, lives.collect());
     let written = written(&worker.client);
     for request in requests.iter().filter(|r| r.served != Usage::default()) {
@@ -316,7 +319,7 @@ fn outcome(result: Option<&(String, bool)>, in_flight: bool, aim: &Aim) -> Outco
         false => Outcome::Done,
         true if text.contains("PreToolUse") || stale.iter().any(|s| text.contains(s)) => Outcome::Refused,
         true if matches!(aim, Aim::Unlock | Aim::Look) => Outcome::Refused,
-        true if in_flight => Outcome::Unknown,
+        true if in_flight || text.contains("so its outcome is unknown") => Outcome::Unknown,
         true => Outcome::Odd(text.clone()),
     }
 }
