@@ -14,6 +14,7 @@ use comm_node_core::store::Store;
 use comm_node_core::text::is_hidden;
 use serde_json::Value;
 
+mod doctor;
 mod drop_box;
 pub(crate) mod hooks;
 mod watch;

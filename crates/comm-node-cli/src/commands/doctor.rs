@@ -14,7 +14,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Mend what can be mended safely: end dead sessions, set damaged state files aside, make the
-    /// state directory private, remove old session records, logs and temporary files
+    /// state directory private, finish half-sent mail, remove old session records, logs and temporary files
     #[arg(long)]
     fix: bool,
 }

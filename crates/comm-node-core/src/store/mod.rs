@@ -36,7 +36,7 @@ pub use leases::{Asking, Leases, Outcome, Release, Repaired};
 pub use ledger::{Books, Ledger};
 pub use lock::Lock;
 pub use log::{Event, LOG_LIMIT, LogReader, MAX_LINE, Piece};
-pub use mail::{Cursor, Due, Item, Mail, Place, Routed, State, Traffic, Unseen, Verdict, Way};
+pub use mail::{Ailments, Cursor, Due, Item, Mail, Place, Routed, State, Traffic, Unseen, Verdict, Way};
 pub use prune::Leftovers;
 pub use signs::Seen;
 

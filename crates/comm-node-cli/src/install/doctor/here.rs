@@ -10,13 +10,14 @@ use comm_node_core::session::Session;
 use comm_node_core::store::Store;
 use comm_node_core::{Error, clock, node};
 
-use super::Check;
+use super::{Check, mail};
 use crate::config;
 use crate::env::Env;
 
 /// How long the lease table's lock is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-const NAMES: [&str; 7] = ["node", "registry", "state-dir", "sessions", "leases", "state-files", "leftovers"];
+const NAMES: [&str; 8] =
+    ["node", "registry", "state-dir", "sessions", "leases", "state-files", "leftovers", "mail"];
 
 /// All of them; skipped where there is no node.
 #[must_use]
@@ -46,7 +47,8 @@ pub fn checks(env: &Env, fix: bool) -> Vec<Check> {
     // Before more sessions are ended: their records are as old as their last sign of life.
     let leftovers = leftovers(&store, fix);
     let (sessions, leases) = (sessions(&store, fix), leases(&store, fix));
-    vec![configured, registry(&layout, &store), state, sessions, leases, files, leftovers]
+    let mail = mail::check(&store, compiled.as_deref().ok(), fix);
+    vec![configured, registry(&layout, &store), state, sessions, leases, files, leftovers, mail]
 }
 
 fn skipped(names: &'static [&'static str], why: &'static str) -> impl Iterator<Item = Check> {

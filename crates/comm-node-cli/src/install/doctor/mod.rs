@@ -3,7 +3,7 @@
 //! - `wired` looks at settings files and the plugin;
 //! - `files` at the installed programs, `client` at Claude Code itself;
 //! - `generated` at agents, commands and conventions, the user's and the node's;
-//! - `here` at the node of the working directory;
+//! - `here` at the node of the working directory, `mail` at its mail;
 //! - `proof` runs the guard as the client would, with a call that must be denied;
 //! - `probe` is how a program is run for that.
 
@@ -11,6 +11,7 @@ pub mod client;
 pub mod files;
 pub mod generated;
 pub mod here;
+mod mail;
 pub mod probe;
 pub mod proof;
 pub mod status_line;

@@ -78,13 +78,13 @@ impl Mail<'_> {
 /// When the file was renamed last, milliseconds since 1970. Links share it, so that another recipient's
 /// rename may make this one younger.
 #[cfg(unix)]
-fn renamed_ms(meta: &std::fs::Metadata, _: &Item) -> u64 {
+pub(super) fn renamed_ms(meta: &std::fs::Metadata, _: &Item) -> u64 {
     use std::os::unix::fs::MetadataExt;
     u64::try_from(meta.ctime()).unwrap_or(0).saturating_mul(1000)
 }
 
 /// The system does not tell; the message itself is older than its last rename.
 #[cfg(not(unix))]
-fn renamed_ms(_: &std::fs::Metadata, item: &Item) -> u64 {
+pub(super) fn renamed_ms(_: &std::fs::Metadata, item: &Item) -> u64 {
     item.id.ms()
 }

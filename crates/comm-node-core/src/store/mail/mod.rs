@@ -17,6 +17,7 @@
 //! the reasons.
 
 mod claim;
+mod health;
 mod name;
 mod outbox;
 mod send;
@@ -29,6 +30,7 @@ mod tests;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+pub use health::Ailments;
 pub use name::{Item, Place, State};
 pub use outbox::{Routed, Verdict};
 pub use traffic::{Cursor, Traffic, Way};

@@ -132,7 +132,7 @@ impl Mail<'_> {
             .any(|dir| names(dir).is_ok_and(|names| names.iter().any(is_file)))
     }
 
-    fn sending(&self) -> PathBuf {
+    pub(super) fn sending(&self) -> PathBuf {
         join(&self.store.dir, "sending")
     }
 
