@@ -9,6 +9,7 @@ use comm_node_core::session::{BoundBy, Claim, Session, SessionId, live_in, natur
 use comm_node_core::store::{Event, Store};
 use comm_node_core::{Result, clock};
 
+use crate::commit;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
@@ -25,7 +26,7 @@ pub fn session(scene: &Scene, call: &Call<'_>, around: &Surroundings, deadline: 
     }
     match settled(&scene.store, &id)? {
         Some(session) => Ok(session),
-        None => enter(scene, call, around, deadline, false),
+        None => enter(scene, call, around, deadline, false).map(|started| started.session),
     }
 }
 
@@ -48,7 +49,21 @@ pub fn visitor(scene: &Scene, call: &Call<'_>) -> Result<Session> {
     Ok(scene.store.read_session(&id)?.unwrap_or_else(|| Session::new(id)))
 }
 
-/// Registers a session that starts, resumes, or is heard of for the first time, and binds it.
+/// Sessions, each with its heartbeat in milliseconds since 1970.
+pub type Others = Vec<(Session, u64)>;
+
+/// A session that starts, as one look at all of them under one lock found it.
+#[derive(Debug)]
+pub struct Started {
+    /// Its record.
+    pub session: Session,
+    /// The others that have not ended.
+    pub others: Others,
+    /// True if another copy of this hook answers the same event.
+    pub answered: bool,
+}
+
+/// Registers a session that starts or resumes, binds it, and puts on record that it is given its brief.
 ///
 /// # Errors
 /// When the record can't be read or written.
@@ -57,7 +72,7 @@ pub fn register(
     call: &Call<'_>,
     around: &Surroundings,
     deadline: Deadline,
-) -> Result<Session> {
+) -> Result<Started> {
     enter(scene, call, around, deadline, true)
 }
 
@@ -68,22 +83,35 @@ fn enter(
     around: &Surroundings,
     deadline: Deadline,
     anew: bool,
-) -> Result<Session> {
+) -> Result<Started> {
     let id = SessionId::new(&call.session_id)?;
     let store = &scene.store;
     let _lock = store.lock("sessions", deadline.at_most(Duration::from_secs(1)))?;
     if !anew && let Some(session) = settled(store, &id)? {
-        return Ok(session);
+        return Ok(Started { session, others: Vec::new(), answered: false });
     }
     let process = around.client.and_then(ProcessId::of);
-    let others = others(store, &id)?;
-    let mut session = match store.read_session(&id)? {
+    let (own, others) = everybody(store, &id)?;
+    let mut session = match own {
         Some(session) => session,
-        None => match store.read_ended_session(&id)? {
+        // One that is damaged is not in the list, and no reason to begin a new one.
+        None => match store.read_session(&id)? {
             Some(session) => session,
-            None => Session { started: clock::rfc3339(clock::now_ms()), ..Session::new(id.clone()) },
+            None => match store.read_ended_session(&id)? {
+                Some(session) => session,
+                None => Session { started: clock::rfc3339(clock::now_ms()), ..Session::new(id.clone()) },
+            },
         },
     };
+    if anew {
+        let event = [&*call.source, " ", &around.client.unwrap_or_default().to_string()].concat();
+        let now = clock::now_ms();
+        let same = |(at, what): &(u64, String)| *what == event && now.abs_diff(*at) < SAME_EVENT_MS;
+        if session.briefed.as_ref().is_some_and(same) {
+            return Ok(Started { session, others, answered: true });
+        }
+        session.briefed = Some((now, event));
+    }
     // One client runs one session at a time: a record of the same process is a session that this
     // one replaced (`/clear`). What a person said of it holds for its successor.
     let mut replaced = Vec::new();
@@ -126,10 +154,15 @@ fn enter(
     }
     let wanted = wanted(&scene.registry, &session, call, around, directory.as_deref());
     assign(&mut session, wanted, &rivals);
+    if anew {
+        commit::note(&mut session, call, around);
+    }
     store.write_session(&session)?;
+    let started = Started { session, others: rivals, answered: false };
+    let session = &started.session;
     // A session that waits comes here at each of its calls, which is no news.
     if !anew && before == (session.domain.clone(), session.waiting_for.clone()) && before.1.is_some() {
-        return Ok(session);
+        return Ok(started);
     }
     store.log(&Event {
         event: "session",
@@ -139,8 +172,12 @@ fn enter(
         note: &call.source,
         ..Event::default()
     })?;
-    Ok(session)
+    Ok(started)
 }
+
+/// Two starts of one session in the same client, with the same source and within this time, are
+/// one event that two installed copies of this hook answer.
+const SAME_EVENT_MS: u64 = 2_000;
 
 /// A record of a session that was killed is looked at by every new session until it is this old.
 const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
@@ -214,8 +251,16 @@ fn assign(session: &mut Session, wanted: Wanted<'_, '_>, rivals: &[(Session, u64
     }
 }
 
-/// The records of all other sessions that have not ended. Damaged ones can't be counted; the
+/// The session's own record, and those of all others that have not ended. Damaged ones can't be counted; the
 /// doctor reports them.
-fn others(store: &Store, id: &SessionId) -> Result<Vec<(Session, u64)>> {
-    Ok(store.sessions()?.into_iter().flatten().filter(|(s, _)| s.session_id != *id).collect())
+fn everybody(store: &Store, id: &SessionId) -> Result<(Option<Session>, Others)> {
+    let (mut own, mut others) = (None, Vec::new());
+    for (session, heartbeat) in store.sessions()?.into_iter().flatten() {
+        if session.session_id == *id {
+            own = Some(session);
+        } else {
+            others.push((session, heartbeat));
+        }
+    }
+    Ok((own, others))
 }

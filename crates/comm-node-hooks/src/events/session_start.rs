@@ -6,9 +6,10 @@ use std::time::Duration;
 use comm_node_core::brief::{self, Brief};
 use comm_node_core::clock::Now;
 use comm_node_core::deadline::Deadline;
+use comm_node_core::glob;
 use comm_node_core::guard::{self, Binding};
 use comm_node_core::lease::{Lease, counting, is_foreign};
-use comm_node_core::node::registry::Mode;
+use comm_node_core::node::registry::{Mode, Pattern};
 use comm_node_core::session::{Session, SessionId};
 use comm_node_core::text::one_line;
 use comm_node_core::{Result, clock};
@@ -26,12 +27,8 @@ use crate::work;
 /// The hook program.
 pub const HOOK: Hook = Hook { program: "comm-node-session-start", gate: false, run };
 
-/// Two starts of one session in the same client, with the same source and within this time, are
-/// one event that two installed copies of this hook answer.
-const SAME_EVENT_MS: u64 = 2_000;
-
-/// How long the lease table is read for the brief.
-const LISTING: Duration = Duration::from_millis(300);
+/// How long the lease table is read for the brief: what it says of leases is of use, and no decision.
+const LISTING: Duration = Duration::from_millis(20);
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
     let Some(scene) = Scene::of_session(call, around, deadline)? else {
@@ -39,19 +36,16 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     };
     // Before records that nobody looks after any more are put away.
     scene.store.look_out_sometimes(&SessionId::new(&call.session_id)?, deadline);
-    let mut session = bind::register(&scene, call, around, deadline)?;
-    if !claim(&scene, &mut session, call, around, deadline)? {
+    let bind::Started { session, others, answered } = bind::register(&scene, call, around, deadline)?;
+    if answered {
         return Ok(Answer::Silent);
     }
     put_on_path(around);
     meter::at_start(&scene, &session, call, around, deadline);
     let now = clock::now_ms();
-    let live: Vec<String> = scene
-        .store
-        .sessions()?
+    let live: Vec<String> = others
         .into_iter()
-        .flatten()
-        .filter(|(s, heartbeat)| s.session_id != session.session_id && s.is_live(*heartbeat, now))
+        .filter(|(s, heartbeat)| s.is_live(*heartbeat, now))
         .filter_map(|(s, _)| s.domain)
         .collect();
     let binding = guard::binding(&scene.registry, &session);
@@ -96,37 +90,13 @@ fn foreign(scene: &Scene, session: &Session, binding: Binding<'_>, deadline: Dea
     if domain.mode == Mode::Off {
         return Vec::new();
     }
-    let Ok((mut leases, _)) = scene.store.leases().list_until(Some(deadline.at_most(LISTING))) else {
+    let any = |patterns: &[Pattern<'_>], path: &str| patterns.iter().any(|p| glob::matches(p.glob(), path));
+    let wanted = |path: &str| any(&domain.scope, path) && !any(&domain.exclude, path);
+    let Ok(mut leases) = scene.store.leases().list_some(deadline.at_most(LISTING), &wanted) else {
         return Vec::new();
     };
     leases.retain(|lease| is_foreign(lease, &session.session_id, &scene.registry, domain));
     counting(leases, Now::read(), &|holder| scene.store.holder_liveness(holder))
-}
-
-/// True for the one of several hooks answering the same event that gives the brief.
-fn claim(
-    scene: &Scene,
-    session: &mut Session,
-    call: &Call<'_>,
-    around: &Surroundings,
-    deadline: Deadline,
-) -> Result<bool> {
-    let event = format!("{} {}", call.source, around.client.unwrap_or_default());
-    let _lock = scene.store.lock("sessions", deadline)?;
-    let now = clock::now_ms();
-    if let Some(fresh) = scene.store.read_session(&session.session_id)? {
-        *session = fresh;
-    }
-    let told = session
-        .briefed
-        .as_ref()
-        .is_some_and(|(at, what)| *what == event && now.abs_diff(*at) < SAME_EVENT_MS);
-    if !told {
-        crate::commit::note(session, call, around);
-        session.briefed = Some((now, event));
-        scene.store.write_session(session)?;
-    }
-    Ok(!told)
 }
 
 /// Lets the session's shell commands find `comm-node`: adds this program's directory to the end of

@@ -29,6 +29,7 @@ use files::{Files, file_of};
 pub use release::Release;
 pub use repair::Repaired;
 
+use super::file::Durability;
 use super::{Event, Lock, Store};
 use crate::clock::Now;
 use crate::deadline::Deadline;
@@ -276,8 +277,27 @@ impl Leases<'_> {
                 Err(e) => errors.push(e),
             }
         }
-        leases.sort_by(|a, b| (&a.tree, &a.path, a.fencing).cmp(&(&b.tree, &b.path, b.fencing)));
+        leases.sort_by(by_path);
         Ok((leases, errors))
+    }
+
+    /// The leases in force whose path is `wanted`, and every explicit one, in no order; after the deadline no further
+    /// file is read. What can't be read is missing too: this is for telling, not for deciding.
+    ///
+    /// # Errors
+    /// When the directory itself can't be listed.
+    pub fn list_some(&self, deadline: Deadline, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Lease>> {
+        let mut leases = Vec::new();
+        for name in self.names()? {
+            if deadline.passed() {
+                break;
+            }
+            let Ok(file) = self.file(name) else { continue };
+            let explicit = file.durability() == Durability::Flushed;
+            leases.append(&mut file.journal.leases(|path, _| explicit || wanted(path)).unwrap_or_default());
+        }
+        leases.sort_by(by_path);
+        Ok(leases)
     }
 
     /// Writes the audit line for a lease that ended by another's hand.
@@ -294,4 +314,8 @@ impl Leases<'_> {
             ..Event::default()
         })
     }
+}
+
+fn by_path(a: &Lease, b: &Lease) -> std::cmp::Ordering {
+    (&a.tree, &a.path, a.fencing).cmp(&(&b.tree, &b.path, b.fencing))
 }
