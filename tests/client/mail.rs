@@ -12,6 +12,8 @@ use crate::installed::{all, comm_node, person};
 use crate::script::{Asker, Script, Turn};
 use crate::support::node::Node;
 
+mod injection;
+mod soon;
 mod wake;
 
 const SOON: Duration = Duration::from_secs(45);
