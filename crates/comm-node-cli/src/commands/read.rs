@@ -78,7 +78,7 @@ fn note_cost(desk: &Desk<'_>, message: &Message) -> Result<()> {
         return Ok(());
     }
     let task = desk.here.store.read_session(&me.session)?.and_then(|session| session.task);
-    Ok(desk.mail().note_traffic(Way::Read, &me.name, &me.session, task.as_deref(), message)?)
+    Ok(desk.mail().note_traffic(Way::Read, &me.name, &me.session, task.as_deref(), &[message])?)
 }
 
 /// A message that one sent oneself; for a person one that anybody sent.

@@ -352,8 +352,16 @@ impl Store {
     /// # Errors
     /// When it can't be written.
     pub fn log(&self, event: &Event<'_>) -> Result<()> {
+        self.log_all(std::slice::from_ref(event))
+    }
+
+    /// Appends a line for each to the event log, all with one write.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub fn log_all(&self, events: &[Event<'_>]) -> Result<()> {
         self.prepare_sub("log")?;
-        log::append(&self.log_path(), event)
+        log::append(&self.log_path(), events)
     }
 
     // ── repair ───────────────────────────────────────────────────────────────────────────────

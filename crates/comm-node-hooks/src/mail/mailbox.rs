@@ -34,15 +34,15 @@ impl Offer<'_> {
     pub fn give(self, answer: Answer) -> Answer {
         let Some(mailbox) = self.mailbox.filter(|_| !self.told.is_empty()) else { return answer };
         if answer.write() {
-            for (item, message) in &self.told {
-                // The reader paid for it, whatever becomes of it. A figure is not worth failing for.
-                let (mail, task) = (mailbox.mail, mailbox.task);
-                let _ = mail.note_traffic(Way::Read, mailbox.domain, mailbox.me, task, message);
-                // What can't be marked is told again, to be sure.
-                if let Ok(Some(item)) = mailbox.mail.offered(mailbox.domain, item) {
-                    mailbox.log("mail_offered", &item);
-                }
-            }
+            // What can't be marked is told again, to be sure.
+            let mark =
+                |(item, _): &(Item, Message)| mailbox.mail.offered(mailbox.domain, item).ok().flatten();
+            let offered: Vec<Item> = self.told.iter().filter_map(mark).collect();
+            // The reader paid for it, whatever becomes of it. A figure is not worth failing for.
+            let (mail, task) = (mailbox.mail, mailbox.task);
+            let messages: Vec<&Message> = self.told.iter().map(|(_, message)| message).collect();
+            let _ = mail.note_traffic(Way::Read, mailbox.domain, mailbox.me, task, &messages);
+            mailbox.log("mail_offered", &offered);
         }
         Answer::Given
     }
@@ -57,15 +57,16 @@ impl<'s> Mailbox<'s> {
         Some(Self { scene, mail, domain, me, task, now_ms: clock::now_ms() })
     }
 
-    fn log(&self, event: &str, item: &Item) {
+    fn log(&self, event: &str, items: &[Item]) {
+        if items.is_empty() {
+            return;
+        }
+        let ids: Vec<String> = items.iter().map(|item| item.id.text()).collect();
+        let of =
+            |note| Event { event, session: self.me.as_str(), domain: self.domain, note, ..Event::default() };
+        let events: Vec<Event<'_>> = ids.iter().map(|id| of(id.as_str())).collect();
         // The mail itself says how far it got.
-        let _ = self.scene.store.log(&Event {
-            event,
-            session: self.me.as_str(),
-            domain: self.domain,
-            note: &item.id.text(),
-            ..Event::default()
-        });
+        let _ = self.scene.store.log_all(&events);
     }
 
     /// True if nobody else is about to tell `item`, or may still have been told.
@@ -91,18 +92,18 @@ impl<'s> Mailbox<'s> {
 
     /// The session went on with what it was told before: takes that out of `items`.
     pub(super) fn prove(&self, items: &mut Vec<Item>) -> Result<()> {
-        let mut failed = None;
+        let (mut failed, mut seen) = (None, Vec::new());
         items.retain(|item| {
             if !matches!(&item.state, State::Offered(id) if id == self.me) {
                 return true;
             }
             match self.mail.seen(self.domain, item, self.me) {
-                Ok(Some(item)) => self.log("mail_seen", &item),
-                Ok(None) => {}
+                Ok(item) => seen.extend(item),
                 Err(e) => failed = Some(e),
             }
             false
         });
+        self.log("mail_seen", &seen);
         failed.map_or(Ok(()), Err)
     }
 
@@ -113,14 +114,14 @@ impl<'s> Mailbox<'s> {
             Ok(None) => return Ok(None),
             Err(Error::Damaged { path, .. }) => {
                 self.scene.store.set_aside(&path)?;
-                self.log("mail_damaged", item);
+                self.log("mail_damaged", std::slice::from_ref(item));
                 return Ok(None);
             }
             Err(e) => return Err(e),
         };
         if item.place == Place::New && message.is_expired(self.now_ms) {
             self.mail.close(self.domain, item, State::Expired)?;
-            self.log("mail_expired", item);
+            self.log("mail_expired", std::slice::from_ref(item));
             return Ok(None);
         }
         Ok(Some(message))

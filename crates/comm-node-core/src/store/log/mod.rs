@@ -59,17 +59,20 @@ struct Line<'a> {
     event: &'a Event<'a>,
 }
 
-/// Appends `event`. A line is one `write` to a file opened for appending, so that lines of many
+/// Appends `events`. They are one `write` to a file opened for appending, so that lines of many
 /// processes never mix; see write(2) on `O_APPEND`.
-pub(super) fn append(path: &Path, event: &Event<'_>) -> Result<()> {
-    append_within(path, event, LOG_LIMIT)
+pub(super) fn append(path: &Path, events: &[Event<'_>]) -> Result<()> {
+    append_within(path, events, LOG_LIMIT)
 }
 
-fn append_within(path: &Path, event: &Event<'_>, limit: u64) -> Result<()> {
-    let line = Line { t: clock::rfc3339(clock::now_ms()), event };
-    let mut bytes =
-        serde_json::to_vec(&line).map_err(|e| Error::Invalid { what: "the event", why: e.to_string() })?;
-    bytes.push(b'\n');
+fn append_within(path: &Path, events: &[Event<'_>], limit: u64) -> Result<()> {
+    let mut bytes = Vec::new();
+    for event in events {
+        let line = Line { t: clock::rfc3339(clock::now_ms()), event };
+        serde_json::to_writer(&mut bytes, &line)
+            .map_err(|e| Error::Invalid { what: "the event", why: e.to_string() })?;
+        bytes.push(b'\n');
+    }
     let mut how = OpenOptions::new();
     how.append(true).create(true);
     let Some(mut file) = file::open(path, &mut how)? else {

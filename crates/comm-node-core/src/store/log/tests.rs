@@ -211,7 +211,7 @@ fn writer() {
     let path = std::path::Path::new(&dir).join("events.jsonl");
     for n in 0.. {
         let note = format!("{name} {n}");
-        super::append_within(&path, &Event { event: "e", note: &note, ..Event::default() }, 128 << 10)
+        super::append_within(&path, &[Event { event: "e", note: &note, ..Event::default() }], 128 << 10)
             .expect("logs");
         std::thread::sleep(std::time::Duration::from_micros(200));
     }

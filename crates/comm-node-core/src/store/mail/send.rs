@@ -202,7 +202,7 @@ impl Mail<'_> {
         if message.from != HUMAN && message.from != NODE {
             let task = self.store.read_session(by).ok().flatten().and_then(|session| session.task);
             // A message is not held back for want of a figure.
-            let _ = self.note_traffic(Way::Sent, &message.from, by, task.as_deref(), message);
+            let _ = self.note_traffic(Way::Sent, &message.from, by, task.as_deref(), &[message]);
             crash::here()?;
             let _ = self.note_due(message);
         }

@@ -98,7 +98,7 @@ impl Mail<'_> {
         join(&join(&join(&self.store.dir, "ledger"), "mail"), domain)
     }
 
-    /// Notes that `session`, which works for `domain` and on `task`, paid for `message`.
+    /// Notes that `session`, which works for `domain` and on `task`, paid for each of `messages`.
     ///
     /// # Errors
     /// When it can't be written.
@@ -108,27 +108,30 @@ impl Mail<'_> {
         domain: &str,
         session: &SessionId,
         task: Option<&str>,
-        message: &Message,
+        messages: &[&Message],
     ) -> Result<()> {
         let now = clock::rfc3339(clock::now_ms());
         let dir = self.traffic_dir(domain);
         let path = join(&dir, &[now.get(..7).unwrap_or_default(), ".jsonl"].concat());
-        let (id, reply_to) = (message.id.text(), message.said.reply_to.map(Ulid::text));
-        let line = Line {
-            version: 1,
-            t: &now,
-            way,
-            id: &id,
-            session: session.as_str(),
-            task: message.said.task.as_deref().or(task).map(Cow::Borrowed),
-            kind: message.said.kind.name(),
-            tier: message.tier().name(),
-            reply_to: reply_to.as_deref(),
-            tokens: message.cost() as u64,
-        };
-        let mut bytes = serde_json::to_vec(&line)
-            .map_err(|e| Error::Invalid { what: "the record", why: e.to_string() })?;
-        bytes.push(b'\n');
+        let mut bytes = Vec::new();
+        for message in messages {
+            let (id, reply_to) = (message.id.text(), message.said.reply_to.map(Ulid::text));
+            let line = Line {
+                version: 1,
+                t: &now,
+                way,
+                id: &id,
+                session: session.as_str(),
+                task: message.said.task.as_deref().or(task).map(Cow::Borrowed),
+                kind: message.said.kind.name(),
+                tier: message.tier().name(),
+                reply_to: reply_to.as_deref(),
+                tokens: message.cost() as u64,
+            };
+            serde_json::to_writer(&mut bytes, &line)
+                .map_err(|e| Error::Invalid { what: "the record", why: e.to_string() })?;
+            bytes.push(b'\n');
+        }
         self.trust(&dir)?;
         let mut how = OpenOptions::new();
         how.append(true).create(true);
@@ -261,10 +264,10 @@ mod tests {
             (vec![], Cursor::default())
         );
         let (a, b) = (message("one?"), message("two?"));
-        mail.note_traffic(Way::Sent, "backend", &me(), Some("bd-1"), &a).expect("writes");
+        mail.note_traffic(Way::Sent, "backend", &me(), Some("bd-1"), &[&a]).expect("writes");
         // The sender died here and noted it again.
-        mail.note_traffic(Way::Sent, "backend", &me(), Some("bd-1"), &a).expect("writes");
-        mail.note_traffic(Way::Read, "backend", &me(), None, &b).expect("writes");
+        mail.note_traffic(Way::Sent, "backend", &me(), Some("bd-1"), &[&a]).expect("writes");
+        mail.note_traffic(Way::Read, "backend", &me(), None, &[&b]).expect("writes");
         let (found, at) = mail.traffic("backend", &Cursor::default(), 1 << 20).expect("reads");
         assert_eq!(
             found.iter().map(|t| (t.way, t.id)).collect::<Vec<_>>(),
@@ -276,7 +279,7 @@ mod tests {
         );
         assert_eq!(mail.traffic("backend", &at, 1 << 20).expect("reads"), (vec![], at.clone()));
         // Told again is paid again.
-        mail.note_traffic(Way::Read, "backend", &me(), None, &b).expect("writes");
+        mail.note_traffic(Way::Read, "backend", &me(), None, &[&b]).expect("writes");
         let (more, after) = mail.traffic("backend", &at, 1 << 20).expect("reads");
         assert_eq!((more.len(), after.offset > at.offset), (1, true));
         assert_eq!(mail.traffic("frontend", &Cursor::default(), 1 << 20).expect("reads").0, []);
@@ -287,7 +290,7 @@ mod tests {
         let (_dir, store) = store();
         let own =
             Message { said: Draft { task: Some("bd-9".into()), ..message("x?").said }, ..message("x?") };
-        store.mail().note_traffic(Way::Sent, "backend", &me(), Some("bd-1"), &own).expect("writes");
+        store.mail().note_traffic(Way::Sent, "backend", &me(), Some("bd-1"), &[&own]).expect("writes");
         let (found, _) = store.mail().traffic("backend", &Cursor::default(), 0).expect("reads");
         assert_eq!(found[0].task.as_deref(), Some("bd-9"));
     }
@@ -297,7 +300,7 @@ mod tests {
         let (_dir, store) = store();
         let mail = store.mail();
         let dir = store.dir().join("ledger/mail/backend");
-        mail.note_traffic(Way::Read, "backend", &me(), None, &message("this month")).expect("writes");
+        mail.note_traffic(Way::Read, "backend", &me(), None, &[&message("this month")]).expect("writes");
         let now = std::fs::read_dir(&dir).expect("lists").flatten().next().expect("one").path();
         let line = std::fs::read_to_string(&now).expect("reads");
         let junk = "x".repeat(9_000);
@@ -336,7 +339,7 @@ mod tests {
         std::fs::create_dir(store.dir()).expect("dir");
         std::os::unix::fs::symlink(&other, store.dir().join("ledger")).expect("links");
         let mail = store.mail();
-        assert!(mail.note_traffic(Way::Sent, "backend", &me(), None, &message("x")).is_err());
+        assert!(mail.note_traffic(Way::Sent, "backend", &me(), None, &[&message("x")]).is_err());
         assert!(mail.traffic("backend", &Cursor::default(), 0).is_ok_and(|(found, _)| found.is_empty()));
     }
 }
