@@ -499,6 +499,8 @@ fn the_overview_has_bars_and_says_what_has_no_price() {
     {
         assert!(said.contains(piece), "{piece}: {said}");
     }
+    let line = node.run("b", &["statusline"]).good().out;
+    assert!(line.contains("budget ▓▓▓▓░░░░ 50 %"), "{line}");
     node.run("", &["budget", "--domain", "backnd"]).refused(&["did you mean `backend`?"]);
     assert_eq!(listed(&node).as_array().map(Vec::len), Some(2));
 }
