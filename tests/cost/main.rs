@@ -28,6 +28,9 @@ use expected::Expected;
 /// The most memory that a hook may ever have, in KiB.
 const MEMORY: u64 = 3 << 10;
 
+/// The most that a program may have that meters, in KiB.
+const METERING: u64 = 10 << 10;
+
 /// The cases, each by a name of its own. `top` is a directory for their nodes.
 fn cases(top: &Path) -> Vec<Case> {
     let none = top.join("none");
@@ -118,6 +121,58 @@ fn no_file_is_opened_and_no_call_made_that_is_not_needed() {
         wrong.extend(expected.compare(&case.name, &trace.summary(&top)));
     }
     expected.finish(&wrong);
+}
+
+/// Makes a transcript of that many bytes, in which every other line has 1 MB.
+fn long_lines(path: &Path, bytes: usize) {
+    use std::io::Write;
+    std::fs::write(path, "").unwrap();
+    let long = "x".repeat(1_000_000);
+    for turn in 0..bytes / 2_000_000 {
+        scene::append(path, 1_000_000, turn);
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        let text = format!(r#"{{"type":"user","message":{{"role":"user","content":"{long}"}}}}"#);
+        writeln!(file, "{text}").unwrap();
+    }
+}
+
+/// What metering reads does not become memory: neither how long a transcript is nor a line in it, of a hook that reads
+/// on in it and of `comm-node usage`, which reads it all.
+#[test]
+fn metering_has_a_bound_in_memory() {
+    let Some(bin) = looking("time") else { return };
+    let (_dir, top) = top();
+    let root = scene::node(&top.join("metered"), 5);
+    let transcript = root.with_extension("jsonl");
+    let named = root.join(format!("{}.jsonl", scene::SESSION));
+    long_lines(&named, 60 << 20);
+    let text = std::fs::read(&named).unwrap();
+    let responses = text.windows(8).filter(|bytes| bytes == b"\"usage\":").count() as u64;
+    drop(text);
+    // The client names a session's transcript after it.
+    let place = |text: String| text.replace(transcript.to_str().unwrap(), named.to_str().unwrap());
+    let batch = || {
+        let input = place((case::metered("", &root).input)(0));
+        Case { name: "PostToolBatch".to_owned(), ..Case::new("", case::AFTER, &root, input) }
+    };
+    let booked = || scene::store(&root).ledger().spent("domain0").unwrap().total.usage.responses;
+    // The first look opens it, and the command line reads the rest.
+    let first = tools::peak_memory(&bin, &batch());
+    let mut rest = 0;
+    if bin.join("comm-node").is_file() {
+        let args = vec!["usage".to_owned()];
+        let usage = Case { args, ..Case::new("usage", "comm-node", &root, String::new()) };
+        rest = tools::peak_memory(&bin, &usage.says(Says::This("domain0")));
+        assert_eq!(booked(), responses, "`comm-node usage` read all of it");
+        std::fs::remove_dir_all(root.join(".comm-node/ledger")).unwrap();
+    } else {
+        println!("SKIPPED: the release program `comm-node` is not built");
+    }
+    let most = (0..20).map(|_| tools::peak_memory(&bin, &batch())).max().unwrap().max(first);
+    assert_eq!(booked(), responses, "hooks read all of it");
+    println!("a hook that reads on: {most} KiB; `comm-node usage`: {rest} KiB");
+    assert!(most > 0 && most <= METERING, "a hook: {most} KiB");
+    assert!(rest <= METERING, "`comm-node usage`: {rest} KiB");
 }
 
 #[test]

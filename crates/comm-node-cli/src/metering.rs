@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::ledger::{
-    AgentFile, Booking, Bound, Keys, PriceRow, Prices, Record, Source, Transcript, Usage,
+    AgentFile, Booking, Bound, Keys, PriceRow, Prices, Record, Source, Transcript, Usage, digest,
 };
 use comm_node_core::node::registry::Registry;
 use comm_node_core::session::{Claim, Session, natural_binding};
@@ -60,8 +60,9 @@ pub(crate) struct Meter<'m> {
     here: &'m Here,
     registry: &'m Registry<'m>,
     prices: &'m Prices<'m>,
-    /// Which session counted a response, of those that this run read.
-    counted: HashMap<u64, Source>,
+    /// Which session counted a response, of those that this run read, both by their digests: this is what grows with
+    /// history, by 16 bytes for each response.
+    counted: HashMap<u64, u64>,
     /// What was done so far.
     pub report: Report,
 }
@@ -156,11 +157,9 @@ impl Meter<'_> {
         let before = self.report.bytes;
         loop {
             let (prices, counted, source) = (self.prices, &mut self.counted, &file.source);
+            let own = digest(source.session.as_str().as_bytes());
             let mut price = |model: &str, day: &str, usage: &Usage| prices.cost(model, day, usage);
-            let mut counts = |key| {
-                let first = counted.entry(key).or_insert_with(|| source.clone());
-                first.session == source.session
-            };
+            let mut counts = |key| *counted.entry(key).or_insert(own) == own;
             let mut booking = Booking {
                 session: source.session.as_str(),
                 subagent: source.agent_id().is_some(),
