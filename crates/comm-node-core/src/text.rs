@@ -118,8 +118,9 @@ pub fn is_hidden(c: char) -> bool {
 
 /// A rough count of the tokens in `text`: characters of prose at 4.2 bytes each, CJK at one each.
 ///
-/// Good to about 20 % for English prose and paths; it is used for the size of briefs, never for
-/// what a session spent, which the transcript states exactly.
+/// Too low, by kind of text: English prose 10 %, Rust 20 %, JSON 38 %, JavaScript and TypeScript 2 %; measured against
+/// an older public tokenizer, because the models' own is not public. It is used for the size of messages and
+/// briefs, never for what a session spent, which the transcript states exactly.
 #[must_use]
 pub fn estimate_tokens(text: &str) -> usize {
     let mut wide = 0usize;
