@@ -107,7 +107,7 @@ fn commands() -> Vec<Writer> {
                 f.person(&["kickoff", "--goal", "Login", "--only", "backend", "--wait", "1s"]).said();
             },
             run: |f| f.agent("b", &["kickoff", "backend"]),
-            may: &["START: Login. Begin with your part."],
+            may: &["START: Login. Begin with your part; when it is done: `comm-node kickoff --done`."],
             also: |f, _, _| {
                 let said = f.person(&["kickoff", "--status", "--json"]).said();
                 let state: Value = serde_json::from_str(&said.out).map_err(|e| format!("{e}: {said:?}"))?;
