@@ -80,6 +80,8 @@ fn main() {
 struct Nodes {
     none: std::path::PathBuf,
     five: std::path::PathBuf,
+    /// Of five domains too; what its commands leave behind, which nothing looks at afterwards, is not in the others' way.
+    shells: std::path::PathBuf,
     twenty: std::path::PathBuf,
     hundred: std::path::PathBuf,
     thousand: std::path::PathBuf,
@@ -99,6 +101,7 @@ impl Nodes {
             none,
             metered: made("metered", 20),
             five: made("five", 5),
+            shells: made("shells", 5),
             twenty: made("twenty", 20),
             hundred: made("hundred", 100),
             thousand: made("thousand", 20),
@@ -158,7 +161,7 @@ fn goals(nodes: &Nodes) -> Vec<Case> {
 }
 
 fn shells(nodes: &Nodes) -> Vec<Case> {
-    let five = &nodes.five;
+    let five = &nodes.shells;
     let mut cases: Vec<Case> = SHELL
         .iter()
         .map(|(name, text)| shell(&format!("PreToolUse, {name}"), five, text).goal(0.60))
