@@ -113,6 +113,44 @@ fn a_model_without_a_price_has_an_unknown_cost() {
     assert_eq!(by(said.json().as_array().expect("a list"), "session", "s3")["usd"], 0.001);
 }
 
+/// A table that hooks don't read is not read here either: a response has one price. Nothing is waited for.
+#[test]
+fn prices_that_hooks_do_not_use_are_told_and_not_used() {
+    let row = "claude-new-7 2026-01-01 0 10000000 1 1 1\n";
+    let comment = [b"# caf\xe9\n", row.as_bytes()].concat();
+    let long = [format!("#{}\n", "x".repeat(70_000)).as_bytes(), row.as_bytes()].concat();
+    for (how, usd) in [("file", Value::from(0.001)), ("link", Value::Null), ("pipe", Value::Null)] {
+        check(how, row.as_bytes(), &usd);
+    }
+    check("file", &comment, &Value::Null);
+    check("file", &long, &Value::Null);
+
+    fn check(how: &str, text: &[u8], usd: &Value) {
+        let node = Node::new();
+        let own = node.root.join(".claude/comm-node");
+        fs::create_dir_all(&own).expect("makes");
+        let path = own.join("prices.txt");
+        match how {
+            "pipe" => {
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("runs").success())
+            }
+            "link" => {
+                fs::write(own.join("elsewhere"), text).expect("writes");
+                std::os::unix::fs::symlink(own.join("elsewhere"), &path).expect("links");
+            }
+            _ => fs::write(&path, text).expect("writes"),
+        }
+        fs::write(node.root.join("s1.jsonl"), line("s1", "m1", "claude-new-7", 1)).expect("writes");
+        let said = node.run("", &["usage", "--json", "--by", "session", "--import", "s1.jsonl"]).good();
+        assert_eq!(
+            by(said.json().as_array().expect("a list"), "session", "s1")["usd"],
+            *usd,
+            "{how}: {said:?}"
+        );
+        assert_eq!(said.err.contains("neither this nor the hooks use it"), usd.is_null(), "{how}: {said:?}");
+    }
+}
+
 #[test]
 fn an_imported_session_belongs_to_the_domain_it_worked_in() {
     let node = Node::new();

@@ -11,10 +11,12 @@ use anyhow::{Context, Result};
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::ledger::{
-    AgentFile, Booking, Bound, Keys, PriceRow, Prices, Record, Source, Transcript, Usage, digest,
+    AgentFile, Booking, Bound, Keys, MAX_OWN_PRICES, PriceRow, Prices, Record, Source, Transcript, Usage,
+    digest,
 };
 use comm_node_core::node::registry::Registry;
 use comm_node_core::session::{Claim, Session, natural_binding};
+use comm_node_core::store::file;
 
 use crate::env::Env;
 use crate::here::Here;
@@ -30,11 +32,14 @@ const LOOK: u64 = 1 << 20;
 /// The prices that hold in this node. Rows of the person's file that can't be read are told.
 pub(crate) fn prices<'r>(env: &Env, registry: &'r Registry<'_>, out: &Out) -> Result<Prices<'r>> {
     let path = env.claude_dir()?.join("comm-node/prices.txt");
-    let own = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(e).with_context(|| format!("could not read {}", path.display())),
-    };
+    // As the hooks read it, or the same response would have two prices.
+    let own = file::read(&path, MAX_OWN_PRICES).unwrap_or_else(|e| {
+        out.note(format!(
+            "{e}; neither this nor the hooks use it, and what only it prices is counted as unknown"
+        ));
+        None
+    });
+    let own = own.unwrap_or_default();
     for (index, line) in own.lines().enumerate() {
         if let Err(why) = PriceRow::parse(line) {
             out.note(format!("{}:{}: {why}; the row is passed over", path.display(), index + 1));

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
-use comm_node_core::ledger::{Booking, Bound, Keys, PriceRow, Prices, Record, Source, Transcript, Usage};
+use comm_node_core::ledger::{
+    Booking, Bound, Keys, MAX_OWN_PRICES, PriceRow, Prices, Record, Source, Transcript, Usage,
+};
 use comm_node_core::session::{Session, SessionId};
 use comm_node_core::store::file;
 
@@ -27,8 +29,6 @@ const BYTES: u64 = 8 << 20;
 const TIME: Duration = Duration::from_millis(300);
 /// How much of the transcripts of sessions that died a new one reads.
 const BYTES_AT_START: u64 = 16 << 20;
-/// A person's prices are a few rows.
-const MAX_PRICES: u64 = 64 << 10;
 
 /// Who meters, and with which prices.
 struct Meter<'s> {
@@ -114,7 +114,7 @@ impl<'s> Meter<'s> {
 /// The prices that hold here: the person's own, the node's, those that come with comm-node.
 fn prices_of<'p>(scene: &'p Scene, around: &Surroundings) -> Prices<'p> {
     let own = around.claude_dir.as_deref().map(|dir| dir.join("comm-node/prices.txt"));
-    let own = own.and_then(|path| file::read(&path, MAX_PRICES).ok().flatten()).unwrap_or_default();
+    let own = own.and_then(|path| file::read(&path, MAX_OWN_PRICES).ok().flatten()).unwrap_or_default();
     let node = scene.registry.prices.iter().map(|row| row.as_str()).collect::<Vec<_>>().join("\n");
     Prices::above([Cow::Owned(own), Cow::Owned(node)])
 }

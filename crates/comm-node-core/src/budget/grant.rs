@@ -97,19 +97,47 @@ const THRIFT: usize = 20;
 pub const ENOUGH: u32 = 70;
 
 impl Grants {
-    /// Adds one. Beyond the number that is kept the oldest goes, one that adds to no task first; it still
-    /// counts in the total.
+    /// Adds one. Beyond the number that is kept the oldest of another day goes, one that adds to no task first; it
+    /// still counts in the total. Of this day none goes, or the cap and the day's limit would forget it: two alike
+    /// become one.
     pub fn add(&mut self, grant: Grant) {
         self.version = 1;
+        let today = grant.day.clone();
         self.grants.push(grant);
         while self.grants.len() > MAX_GRANTS {
-            let at = self.grants[..MAX_GRANTS].iter().position(|g| g.task.is_none()).unwrap_or(0);
+            let past = |g: &Grant| g.day != today;
+            let at = self.grants.iter().position(|g| past(g) && g.task.is_none());
+            let Some(at) = at.or_else(|| self.grants.iter().position(past)) else {
+                self.unite();
+                continue;
+            };
             let old = self.grants.remove(at);
             let earlier = match old.unit {
                 Unit::Tokens => &mut self.earlier_tokens,
                 Unit::Usd => &mut self.earlier_usd,
             };
             *earlier = earlier.saturating_add(old.n);
+        }
+    }
+
+    /// Makes one of the two oldest that are alike: of one task if there are such, else requested ones of different
+    /// tasks, which then add to none.
+    fn unite(&mut self) {
+        let alike = |a: &Grant, b: &Grant| a.by == b.by && a.unit == b.unit;
+        let pair = |close: &dyn Fn(&Grant, &Grant) -> bool| {
+            let behind = |i: usize| (i + 1..self.grants.len()).map(move |j| (i, j));
+            (0..self.grants.len()).flat_map(behind).find(|&(i, j)| close(&self.grants[i], &self.grants[j]))
+        };
+        let found = pair(&|a, b| alike(a, b) && a.task == b.task)
+            .or_else(|| pair(&|a, b| alike(a, b) && a.by == By::Request))
+            .or_else(|| pair(&alike));
+        // Of five there are always two alike: there are two units, and two who grant.
+        let (from, into) = found.unwrap_or((0, 1));
+        let old = self.grants.remove(from);
+        if let Some(into) = self.grants.get_mut(into - 1) {
+            into.n = into.n.saturating_add(old.n);
+            into.used = into.used.saturating_add(old.used);
+            into.task = into.task.take().filter(|task| old.task.as_ref() == Some(task));
         }
     }
 
@@ -269,6 +297,30 @@ mod tests {
         assert_eq!(grants.grants.len(), MAX_GRANTS);
         assert_eq!(grants.extra(Span::Task, Unit::Tokens, "a"), 5);
         assert_eq!(grants.extra(Span::Total, Unit::Tokens, ""), 5 + MAX_GRANTS as u64 + 50);
+    }
+
+    #[test]
+    fn no_number_of_requests_forgets_what_was_granted_today() {
+        for task in [None, Some("t")] {
+            let mut grants = Grants::default();
+            grants.add(grant(3, "c", None));
+            grants.add(Grant { by: By::Person, ..grant(50_000, "d", Some("p")) });
+            for i in 0..3 * MAX_GRANTS {
+                let task = task.map(|t| format!("{t}{i}"));
+                grants.add(Grant { used: 1, ..grant(1, "d", task.as_deref()) });
+            }
+            let asked = 3 * MAX_GRANTS as u64;
+            assert_eq!((grants.grants.len(), grants.requested("d")), (MAX_GRANTS, asked));
+            let day = |day| grants.extra(Span::Day, Unit::Tokens, day);
+            assert_eq!((day("d"), grants.extra(Span::Task, Unit::Tokens, "p")), (50_000 + asked, 50_000));
+            assert_eq!(grants.extra(Span::Total, Unit::Tokens, ""), 50_003 + asked);
+            assert_eq!(grants.grants.iter().map(|g| g.used).sum::<u64>(), asked);
+            // The day after they are summed up like all others.
+            (0..MAX_GRANTS).for_each(|_| grants.add(grant(1, "e", None)));
+            assert_eq!((grants.requested("e"), grants.requested("d")), (MAX_GRANTS as u64, 0));
+            let total = 50_003 + asked + MAX_GRANTS as u64;
+            assert_eq!(grants.extra(Span::Total, Unit::Tokens, ""), total);
+        }
     }
 
     #[test]

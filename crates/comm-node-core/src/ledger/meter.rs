@@ -167,12 +167,14 @@ impl Record {
                 return;
             }
         }
+        // A transcript is its author's to write: what claims to be of tomorrow is of today. Else it would push
+        // today out of the tally, and what comes after a cut would be taken for counted.
         let day = match response.at {
-            Some((at, day)) => {
+            Some((at, day)) if at <= clock::now_ms() => {
                 self.latest_ms = self.latest_ms.max(at);
                 day.to_owned()
             }
-            None => today(),
+            _ => today(),
         };
         let price = (booking.price)(&response.model, &day, &response.usage);
         let spend = Spend {

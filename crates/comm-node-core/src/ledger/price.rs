@@ -9,6 +9,8 @@ use super::Usage;
 
 /// The table that comes with comm-node.
 pub const BUILT_IN: &str = include_str!("prices.txt");
+/// The most bytes that a person's own table may have; one that is larger is not used.
+pub const MAX_OWN_PRICES: u64 = 64 << 10;
 
 /// Prices of the five classes: input, output, cache writes for five minutes and for an hour, cache reads.
 pub type Rates = [u64; 5];

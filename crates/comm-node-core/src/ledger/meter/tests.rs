@@ -150,6 +150,24 @@ fn a_file_that_is_cut_or_replaced_counts_what_is_new_in_it() {
     assert_eq!(case.sum(), (201, 201));
 }
 
+/// Whoever writes into a transcript can neither push today out of the tally, nor have what follows a cut passed over.
+#[test]
+fn what_claims_to_be_of_tomorrow_is_of_today() {
+    let future = |id: u64, day: u64| {
+        let text = String::from_utf8(line(id, 1, id)).expect("UTF-8");
+        text.replace("2026-11-25T", &format!("9999-12-{day}T")).into_bytes()
+    };
+    let mut case = Case::new();
+    case.write(&[future(1, 28), future(2, 29), future(3, 30), future(4, 31)].concat());
+    assert_eq!(case.sum(), (4, 4));
+    let account = case.record.account("d");
+    assert_eq!(account.days.keys().map(String::as_str).collect::<Vec<_>>(), [today()]);
+    case.write(b"");
+    assert_eq!(case.sum(), (4, 4));
+    case.append(&line(5, 100, 5));
+    assert_eq!(case.sum(), (104, 5));
+}
+
 #[test]
 fn what_was_before_the_session_or_is_somebody_elses_is_not_counted() {
     let mut case = Case::new();
