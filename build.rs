@@ -25,7 +25,12 @@ fn main() {
         return;
     }
     let top = var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let script = Path::new(&top).join(SCRIPT);
+    // A copy, because another checkout may share the target directory, and what was built for it, and be gone.
+    let script = Path::new(&var("OUT_DIR").unwrap_or_default()).join("no-unwind-tables.ld");
+    if let Err(e) = std::fs::copy(Path::new(&top).join(SCRIPT), &script) {
+        println!("cargo:warning=could not copy {SCRIPT}: {e}; the programs keep their unwind tables");
+        return;
+    }
     let programs = Path::new(&top).join("src/bin").read_dir().into_iter().flatten().flatten();
     for program in programs {
         let name = program.file_name().to_string_lossy().into_owned();
