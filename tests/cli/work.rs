@@ -130,7 +130,7 @@ fn a_blocker_is_added_listed_and_resolved() {
     let session =
         node.store().read_session(&SessionId::new("b").expect("an id")).expect("reads").expect("is there");
     assert_eq!(session.activity, Some(Activity::Blocked));
-    node.run("", &["blocker", "add", "Another", "one"]).good();
+    node.run("", &["blocker", "add", "Another", "one of 30"]).good();
     node.run("b", &["blocker", "add"]).good_usage_error();
     let path = node.root.join(".comm-node/blockers.md");
     let text = fs::read_to_string(&path).expect("is there");
@@ -149,6 +149,10 @@ fn a_blocker_is_added_listed_and_resolved() {
         said.code == 1 && said.err.contains("malformed: .comm-node/blockers.md:15: `### 2026-05-01"),
         "{said:?}"
     );
+    // What is no number in the list names nothing, whatever the summaries contain.
+    for number in ["0", "3", "30", ""] {
+        node.run("", &["blocker", "resolve", number]).refused(&["no blocker is `"]);
+    }
     node.run("", &["blocker", "resolve", "hash", "--answer", "argon2"]).good();
     let left = fs::read_to_string(&path).expect("is there");
     assert!(

@@ -171,12 +171,15 @@ fn list(args: &ListArgs, out: &Out, notes: &Notes) -> Result<Outcome> {
 fn resolve(args: &ResolveArgs, out: &Out, notes: &Notes) -> Result<Outcome> {
     let _lock = notes.lock()?;
     let found = read(notes)?.blockers;
-    let number = args.which.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < found.len());
-    let by_text = || -> Vec<usize> {
-        let wanted = args.which.to_lowercase();
-        (0..found.len()).filter(|i| found[*i].1.summary.to_lowercase().contains(&wanted)).collect()
+    let wanted = args.which.trim().to_lowercase();
+    // A number is never a piece of a summary: the one that it was is resolved, and another one is not meant.
+    let is_number = wanted.bytes().all(|b| b.is_ascii_digit());
+    let number = wanted.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < found.len());
+    let is_meant = |i: &usize| match is_number {
+        true => number == Some(*i),
+        false => found[*i].1.summary.to_lowercase().contains(&wanted),
     };
-    let at = match number.map_or_else(by_text, |n| vec![n]).as_slice() {
+    let at = match (0..found.len()).filter(is_meant).collect::<Vec<_>>().as_slice() {
         [one] => *one,
         [] => bail!("no blocker is `{}`; `comm-node blocker list` numbers them", one_line(&args.which, 60)),
         many => {
