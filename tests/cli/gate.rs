@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use comm_node_core::process::ProcessId;
@@ -60,17 +60,7 @@ fn the_gate_runs_commands_and_ends_what_does_not_end() {
 
 /// The Stop hook of session `b`, which has a task open; its answer is on its stdout.
 fn stop(node: &Node, active: bool) -> Child {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_comm-node-stop"))
-        .current_dir(&node.root)
-        .env_clear()
-        .envs([("PATH", "/usr/bin:/bin"), ("COMM_NODE_DOMAIN", "backend")])
-        .env("HOME", &node.root)
-        .env("CLAUDE_PROJECT_DIR", &node.root)
-        .env("CLAUDE_PID", node.pid("b").to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("starts");
+    let mut child = node.hook_command(env!("CARGO_BIN_EXE_comm-node-stop"), "b").spawn().expect("starts");
     let call = json!({"session_id": "b", "cwd": node.root, "hook_event_name": "Stop", "transcript_path": "/nonexistent",
         "permission_mode": "default", "stop_hook_active": active, "background_tasks": []});
     let mut stdin = child.stdin.take().expect("a pipe");

@@ -13,14 +13,8 @@ use crate::mail::Node;
 
 /// What the guard ends with, and says on stderr, when session `b` writes `path` and its stdout is `stdout`.
 fn guard(node: &Node, path: &str, stdout: Stdio) -> (Option<i32>, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_comm-node-pre-tool-use"))
-        .current_dir(&node.root)
-        .env_clear()
-        .envs([("PATH", "/usr/bin:/bin"), ("COMM_NODE_DOMAIN", "backend")])
-        .env("HOME", &node.root)
-        .env("CLAUDE_PROJECT_DIR", &node.root)
-        .env("CLAUDE_PID", node.pid("b").to_string())
-        .stdin(Stdio::piped())
+    let mut child = node
+        .hook_command(env!("CARGO_BIN_EXE_comm-node-pre-tool-use"), "b")
         .stdout(stdout)
         .stderr(Stdio::piped())
         .spawn()

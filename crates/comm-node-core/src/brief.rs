@@ -66,7 +66,7 @@ pub fn session(brief: &Brief<'_>) -> String {
     }
     held(&mut out, brief.foreign);
     peers(&mut out, brief);
-    if matches!(brief.binding, Binding::Domain(_)) && registry.domains.len() > 1 {
+    if matches!(brief.binding, Binding::Domain(_)) && registry.all_domains().len() > 1 {
         out.push_str("Mail: `comm-node send <domain> '…'`, `reply <id> '…'` answers, `ack <id>` closes, `inbox` lists.\n");
     }
     out.push_str("`comm-node why <path>` explains any path. Shell commands are judged like edits; what a program changes unseen is looked at afterwards.");

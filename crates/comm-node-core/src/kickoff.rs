@@ -139,7 +139,7 @@ impl Kickoff {
 #[must_use]
 pub fn coordinators<'r>(registry: &'r Registry<'_>) -> Vec<&'r str> {
     let coordinates = |d: &&Domain<'_>| d.role.as_deref().is_some_and(|r| COORDINATORS.contains(&r));
-    registry.domains.iter().filter(coordinates).map(|d| d.name.as_str()).collect()
+    registry.all_domains().filter(coordinates).map(|d| d.name.as_str()).collect()
 }
 
 /// How a message begins that says that all are done.

@@ -38,6 +38,21 @@ impl Drop for Client {
 }
 
 impl Node {
+    /// The hook program `program` as the client of session `id`, which works for backend, starts it.
+    pub(crate) fn hook_command(&self, program: &str, id: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.root)
+            .env_clear()
+            .envs([("PATH", "/usr/bin:/bin"), ("COMM_NODE_DOMAIN", "backend")])
+            .env("HOME", &self.root)
+            .env("CLAUDE_PROJECT_DIR", &self.root)
+            .env("CLAUDE_PID", self.pid(id).to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        command
+    }
+
     /// What `program` says to `event` of session `id`, whose client is `client` or that of the node.
     pub(crate) fn hook(
         &self,
@@ -51,18 +66,8 @@ impl Node {
         let fields = call.as_object_mut().expect("an object");
         fields.extend(more.as_object().expect("an object").clone());
         let pid = client.map_or(self.pid(id), |c| c.0.id());
-        let mut child = Command::new(program)
-            .current_dir(&self.root)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("HOME", &self.root)
-            .env("CLAUDE_PROJECT_DIR", &self.root)
-            .env("CLAUDE_PID", pid.to_string())
-            .env("COMM_NODE_DOMAIN", "backend")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
+        let mut command = self.hook_command(program, id);
+        let mut child = command.env("CLAUDE_PID", pid.to_string()).spawn().expect("starts");
         child.stdin.take().expect("a pipe").write_all(call.to_string().as_bytes()).expect("writes");
         String::from_utf8(child.wait_with_output().expect("ends").stdout).expect("UTF-8")
     }

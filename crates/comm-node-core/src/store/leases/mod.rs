@@ -281,7 +281,7 @@ impl Leases<'_> {
         Ok((leases, errors))
     }
 
-    /// The leases in force whose path is `wanted`, and every explicit one, in no order; after the deadline no further
+    /// The leases in force whose path is `wanted`, and every explicit one, by path; after the deadline no further
     /// file is read. What can't be read is missing too: this is for telling, not for deciding.
     ///
     /// # Errors

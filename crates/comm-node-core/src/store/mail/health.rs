@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::unseen::MAX_DUE;
 use super::{Item, Mail, State, claim, join, names};
 use crate::clock;
 use crate::mail::HUMAN;
@@ -13,8 +14,6 @@ const STUCK_MS: u64 = 60_000;
 const UNSEEN_MS: u64 = 60 * 60 * 1000;
 /// A file in the drop box is routed sooner than that wherever its author is at work.
 const UNROUTED_MS: u64 = 10 * 60 * 1000;
-/// The largest list of what is due that is read.
-const MAX_DUE: u64 = 1 << 20;
 
 /// What is wrong, as paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::{Error, Result};
 
 const MINUTE_MS: u64 = 60_000;
 /// What is read of one minute; a line has less than two hundred bytes.
-const MAX_DUE: u64 = 1 << 20;
+pub(super) const MAX_DUE: u64 = 1 << 20;
 
 /// A message that some of its recipients have not seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
