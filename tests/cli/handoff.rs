@@ -229,6 +229,68 @@ fn what_deviates_is_answered_with_its_line() {
         .refused(&["can't be used: .comm-node/handoffs/backend/bd-1.md:"]);
 }
 
+/// A slip in a file must not keep a session from ever being done.
+#[test]
+fn a_malformed_one_has_ways_out() {
+    let node = Node::new();
+    let dir = node.root.join(".comm-node/handoffs/backend");
+    fs::create_dir_all(&dir).expect("makes");
+    let slip = "# bad\n## Status\nhalf\n## Next\ny\n## Open questions\nNone\n## Files touched\nNone\n";
+    fs::write(dir.join("bad.md"), slip).expect("writes");
+    fs::write(dir.join("two words.md"), slip).expect("writes");
+    node.run("", &["kickoff", "--goal", "x", "--only", "backend", "--wait", "1s"]);
+    node.run("b", &["kickoff", "backend"]).good();
+    let where_it_is = "handoffs/backend/bad.md:5: `y` is no next step; write `- [ ] <next step>`";
+    let out = "`comm-node handoff write bad --replace …`";
+    let person =
+        "a person can mend the file, or put it away with `comm-node handoff done bad --domain backend`";
+    for name in ["bad", "bad.md", ".comm-node/handoffs/backend/bad.md"] {
+        let shown = node.run("b", &["handoff", "show", name]).good();
+        assert!(shown.out.contains("> half") && shown.err.contains(where_it_is), "{shown:?}");
+        node.run("b", &["handoff", "done", name]).refused(&[where_it_is, out, person]);
+        node.run("b", &["handoff", "accept", name]).refused(&[where_it_is, out, person]);
+    }
+    node.run("b", &["handoff", "done", "two words"])
+        .refused(&["`comm-node handoff done 'two words' --domain"]);
+    node.run("", &["handoff", "done", "two words.md"]).good();
+    node.run("b", &["kickoff", "--done"]).refused(&[
+        "domain backend has a hand-off that is not done",
+        where_it_is,
+        out,
+    ]);
+    // The session's way: written anew, taken, done.
+    node.run("b", &["handoff", "write", "bad", "--replace", "--status", "half", "--next", "y"]).good();
+    node.run("b", &["handoff", "done", "bad"])
+        .refused(&["did not take bad; `comm-node handoff accept bad` does"]);
+    node.run("b", &["handoff", "accept", "bad"]).good();
+    // One that becomes malformed while it is worked on can be put away by whoever took it.
+    let path = dir.join("taken/bad.md");
+    let text = fs::read_to_string(&path).expect("is there");
+    fs::write(&path, text.replace("- [ ] y", "y")).expect("writes");
+    node.run("b", &["handoff", "check", "bad"]).refused(&["can't be used"]);
+    let done = node.run("b", &["handoff", "done"]).good().out;
+    assert_eq!(done, "bad is put away; what was open in it can't be read\n");
+    node.run("b", &["kickoff", "--done"]).good();
+}
+
+#[test]
+fn a_hand_off_is_about_the_task_that_its_file_is_named_after() {
+    let node = Node::new();
+    node.run("b", &["handoff", "write", "bd-1", "--status", "half"]).good();
+    let path = node.root.join(".comm-node/handoffs/backend/bd-1.md");
+    let text = fs::read_to_string(&path).expect("is there");
+    fs::write(&path, text.replace("task: bd-1", "task: bd-2")).expect("writes");
+    node.run("b", &["handoff", "accept", "bd-1"])
+        .refused(&["bd-1.md:3: `task: bd-2` is not the task", "`task: bd-1`"]);
+    let at = text.find("written:").expect("a line");
+    let line = &text[at..at + text[at..].find('\n').expect("ends")];
+    fs::write(&path, text.replace(line, "written: on Monday")).expect("writes");
+    let list = node.run("b", &["handoff", "list"]).good();
+    assert!(list.err.contains("`written: on Monday` is no time; write it in UTC"), "{list:?}");
+    fs::write(&path, text).expect("writes");
+    node.run("b", &["handoff", "accept", "bd-1"]).good();
+}
+
 #[test]
 fn nobody_elses_is_overwritten() {
     let node = Node::new();

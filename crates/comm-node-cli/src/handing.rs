@@ -33,6 +33,9 @@ const GIT_SAID: usize = 1 << 20;
 /// Files of the older convention that are looked at.
 const OLDER: usize = 500;
 
+/// Faults of one file that an error names.
+const FAULTS: usize = 3;
+
 /// A hand-off that was found.
 pub(crate) struct Found {
     /// On which shelf; `None` for a file of the older convention.
@@ -61,12 +64,48 @@ impl Found {
         }
     }
 
-    /// Its hand-off, or an error that names every fault with its place.
+    /// True if `named` means it: its task, its file's name or its path.
+    pub(crate) fn is(&self, named: &str) -> bool {
+        let file = Path::new(&self.shown).file_name().and_then(|name| name.to_str());
+        self.task() == named || file == Some(named) || self.shown == named
+    }
+
+    /// Its hand-off, or an error that names its faults with their places, and the ways out.
     pub(crate) fn valid(&self) -> Result<&Handoff> {
         self.read.as_ref().map_err(|faults| {
-            let lines: Vec<String> = faults.iter().map(|fault| fault.in_file(&self.shown)).collect();
-            anyhow::anyhow!("the hand-off can't be used: {}", lines.join("; "))
+            let mut lines: Vec<String> =
+                faults.iter().take(FAULTS).map(|fault| fault.in_file(&self.shown)).collect();
+            if faults.len() > FAULTS {
+                lines.push(format!("and {} more", faults.len() - FAULTS));
+            }
+            anyhow::anyhow!("the hand-off can't be used: {}. {}", lines.join("; "), self.ways_out())
         })
+    }
+
+    /// What can be done about one that can't be used.
+    pub(crate) fn ways_out(&self) -> String {
+        let task = self.task();
+        let shown = if handoff::is_task(&task) {
+            task.clone()
+        } else {
+            format!("'{}'", one_line(&task, 100).replace('\'', "'\\''"))
+        };
+        let Some(handed) = &self.handed else {
+            return "Mend the file".to_owned();
+        };
+        let mut out = format!("`comm-node handoff show {shown}` shows it. ");
+        if handoff::is_task(&task) {
+            out.push_str(&format!(
+                "A session can write it anew (`comm-node handoff write {shown} --replace …`) and take that; a"
+            ));
+        } else {
+            out.push('A');
+        }
+        out.push_str(&format!(
+            " person can mend the file, or put it away with `comm-node handoff done {shown} --domain {}`",
+            handed.domain
+        ));
+        out
     }
 
     /// The session that took it and lives.
@@ -120,7 +159,9 @@ pub(crate) fn on_shelf(here: &Here, domain: &str, shelf: Shelf, max: usize) -> R
                 continue;
             }
         };
-        let read = handoff::read(&text);
+        // What is done has the time behind its name.
+        let task = (shelf != Shelf::Done).then_some(handed.name.as_str());
+        let read = handoff::read_as(&text, task);
         out.push(Found { shown: handoffs.shown(&handed), handed: Some(handed), read, text });
     }
     Ok(out)

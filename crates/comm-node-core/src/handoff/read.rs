@@ -2,6 +2,7 @@
 //! is work that nobody goes on with.
 
 use super::{DECISIONS, Handoff, Head, MAX_ITEMS, SECTIONS, Step};
+use crate::clock;
 use crate::mail::form::{many, one};
 use crate::markdown::{Fault, Line, lines, quoted};
 
@@ -13,9 +14,17 @@ const NONE: &str = "none";
 /// # Errors
 /// Everything that is wrong with it, each with its line.
 pub fn read(text: &str) -> Result<Handoff, Vec<Fault>> {
+    read_as(text, None)
+}
+
+/// The hand-off in `text`, which has to be about `task` if it says in its frontmatter what it is about.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its line.
+pub fn read_as(text: &str, task: Option<&str>) -> Result<Handoff, Vec<Fault>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut faults = Vec::new();
-    let (head, rest, first) = split(text, &mut faults);
+    let (head, rest, first) = split(text, task, &mut faults);
     let all = lines(rest, first);
     let mut out = Handoff { head, ..Handoff::default() };
     let body = title(&all, &mut out, &mut faults);
@@ -40,11 +49,11 @@ pub fn read(text: &str) -> Result<Handoff, Vec<Fault>> {
 /// The frontmatter of `text` alone, as far as it can be read.
 #[must_use]
 pub fn head(text: &str) -> Head {
-    split(text.strip_prefix('\u{feff}').unwrap_or(text), &mut Vec::new()).0
+    split(text.strip_prefix('\u{feff}').unwrap_or(text), None, &mut Vec::new()).0
 }
 
 /// The frontmatter, what follows it, and the number of the first line of that.
-fn split<'t>(text: &'t str, faults: &mut Vec<Fault>) -> (Head, &'t str, u32) {
+fn split<'t>(text: &'t str, task: Option<&str>, faults: &mut Vec<Fault>) -> (Head, &'t str, u32) {
     let mut head = Head::default();
     if text.lines().next().map(str::trim_end) != Some("---") {
         return (head, text, 1);
@@ -60,13 +69,16 @@ fn split<'t>(text: &'t str, faults: &mut Vec<Fault>) -> (Head, &'t str, u32) {
         if line == "---" {
             return (head, &text[at..], number + 1);
         }
-        if !field(&mut head, line) {
-            faults.push(Fault::new(
-                number,
-                format!("{} can't be read", quoted(line)),
-                "write `key: value`, a list in brackets, and text with special characters in double quotes",
-            ));
-        }
+        let (what, help) = if !field(&mut head, line) {
+            let help =
+                "write `key: value`, a list in brackets, and text with special characters in double quotes";
+            ("can't be read", help.to_owned())
+        } else if let Some(fault) = untrue(line, task) {
+            fault
+        } else {
+            continue;
+        };
+        faults.push(Fault::new(number, format!("{} {what}", quoted(line)), help));
     }
     faults.push(Fault::new(
         1,
@@ -74,6 +86,21 @@ fn split<'t>(text: &'t str, faults: &mut Vec<Fault>) -> (Head, &'t str, u32) {
         "write a line with only --- between it and the title",
     ));
     (head, "", number + 1)
+}
+
+/// What is wrong with a line of frontmatter that can be read, and what would be right.
+fn untrue(line: &str, task: Option<&str>) -> Option<(&'static str, String)> {
+    let (key, value) = line.split_once(':')?;
+    let value = one(value.trim())?;
+    match key.trim() {
+        "task" => task
+            .filter(|task| *task != value)
+            .map(|task| ("is not the task that this file is named after", format!("write `task: {task}`"))),
+        "written" | "taken" if clock::parse_rfc3339(&value).is_none() => {
+            Some(("is no time", "write it in UTC, such as `2026-04-07T14:30:00Z`".to_owned()))
+        }
+        _ => None,
+    }
 }
 
 /// Puts one line of frontmatter in its place; false if it can't be read.
@@ -362,6 +389,24 @@ mod tests {
             assert!(found.iter().any(|f| f.contains(fault)), "{text:?}\n{fault}\n{found:#?}");
         }
         assert!(faults(OLD).is_empty());
+    }
+
+    #[test]
+    fn what_the_frontmatter_says_is_true() {
+        let text = format!("---\nversion: 1\ntask: bd-9\nwritten: yesterday\ntaken: 2026-04-07\n---\n{OLD}");
+        let found = read_as(&text, Some("bd-102")).err().unwrap_or_default();
+        let found: Vec<String> = found.iter().map(|fault| fault.in_file("h.md")).collect();
+        assert_eq!(
+            found,
+            [
+                "h.md:3: `task: bd-9` is not the task that this file is named after; write `task: bd-102`",
+                "h.md:4: `written: yesterday` is no time; write it in UTC, such as `2026-04-07T14:30:00Z`",
+                "h.md:5: `taken: 2026-04-07` is no time; write it in UTC, such as `2026-04-07T14:30:00Z`"
+            ]
+        );
+        assert_eq!(read(&text).err().map(|faults| faults.len()), Some(2), "nobody knows the file's name");
+        let right = text.replace("bd-9", "bd-102").replace("yesterday", "2026-04-07T14:30:00Z");
+        assert!(read_as(&right.replace("taken: 2026-04-07\n", ""), Some("bd-102")).is_ok());
     }
 
     #[test]

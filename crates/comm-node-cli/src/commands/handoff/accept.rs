@@ -69,7 +69,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         }
         let from = one_line(handoff.head.from.as_deref().unwrap_or("an earlier session"), 60).into_owned();
         let acts = role.map(|role| format!(" in role {role}")).unwrap_or_default();
-        out.line(format!("this session works on {task}{acts} now, handed over by {from}"));
+        out.line(format!("this session works on {}{acts} now, handed over by {from}", one_line(&task, 100)));
         if !leases.kept.is_empty() {
             out.line(format!("it holds {}", one_line(&leases.kept.join(", "), 1000)));
         }
@@ -92,7 +92,7 @@ fn choose(args: &Args, here: &Here, me: &Me, session: &Session) -> Result<Found>
         }
     }
     if let Some(task) = &args.task {
-        if let Some(at) = all.iter().position(|found| found.task() == *task) {
+        if let Some(at) = all.iter().position(|found| found.is(task)) {
             let found = all.swap_remove(at);
             if let Some(other) = found.taker(here).filter(|id| *id != me.session) {
                 bail!(
@@ -102,7 +102,7 @@ fn choose(args: &Args, here: &Here, me: &Me, session: &Session) -> Result<Found>
             }
             return Ok(found);
         }
-        if let Some(old) = older(&here.layout.root).into_iter().find(|found| found.task() == *task) {
+        if let Some(old) = older(&here.layout.root).into_iter().find(|found| found.is(task)) {
             return import::one(here, me, &me.name, &old);
         }
         return Err(none(&all, task));

@@ -42,7 +42,7 @@ pub struct ListArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  comm-node handoff show bd-102")]
 pub struct ShowArgs {
-    /// The task
+    /// The task, or the file's name
     task: String,
     /// The domain that it is for [default: the session's; for a person any]
     #[arg(long, value_name = "DOMAIN")]
@@ -88,14 +88,14 @@ pub fn show(args: &ShowArgs, env: &Env, out: &Out) -> Result<Outcome> {
     let registry = here.registry()?;
     let domains = domains(env, &here, &registry, args.domain.as_deref())?;
     let all = find(&here, &domains, true)?;
-    let Some(found) = all.iter().find(|found| found.task() == args.task) else {
+    let Some(found) = all.iter().find(|found| found.is(&args.task)) else {
         return Err(none(&all, &args.task));
     };
     if args.json {
         out.json(&view(&here, found));
         return Ok(Outcome::Done);
     }
-    out.line(format!("{} ({})", found.shown, found.state(&here)));
+    out.line(format!("{} ({})", one_line(&found.shown, 300), found.state(&here)));
     out.raw(found.quoted());
     for fault in found.read.as_ref().err().into_iter().flatten() {
         out.note(format!("warning: {}", fault.in_file(&found.shown)));

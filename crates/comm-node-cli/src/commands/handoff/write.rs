@@ -177,7 +177,7 @@ fn said(args: &Args) -> Result<Handoff> {
     // The files are filled in anyway.
     let lists_files = text.lines().any(|line| line.trim_end() == "## Files touched");
     let text = if lists_files { text } else { format!("{}\n## Files touched\nNone\n", text.trim_end()) };
-    let mut handoff = handoff::read(&text).map_err(|faults| {
+    let mut handoff = handoff::read_as(&text, Some(&args.task)).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| fault.in_file("stdin")).collect();
         anyhow::anyhow!("not written: {}", lines.join("; "))
     })?;

@@ -1,6 +1,6 @@
 //! Who is done, and who brings the parts together then.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use comm_node_core::clock;
 use comm_node_core::kickoff::{self, Kickoff};
 use comm_node_core::mail::{Draft, Kind, Priority, Ulid};
@@ -97,14 +97,19 @@ fn whose(registry: &Registry<'_>, me: &Me, named: Option<&str>) -> Result<String
 fn nothing_is_open(here: &Here, name: &str) -> Result<()> {
     let mut open = Vec::new();
     for shelf in [Shelf::Open, Shelf::Taken] {
-        open.extend(handing::on_shelf(here, name, shelf, NAMED)?.iter().map(handing::Found::task));
+        open.extend(handing::on_shelf(here, name, shelf, NAMED)?);
     }
-    if open.is_empty() {
-        return Ok(());
+    let Some(first) = open.first() else { return Ok(()) };
+    // What can't be read can't be finished either, before somebody mends it or puts it away.
+    if let Some(malformed) = open.iter().find(|found| found.read.is_err()) {
+        malformed.valid().with_context(|| format!("domain {name} has a hand-off that is not done"))?;
     }
-    let tasks: Vec<String> = open.iter().take(NAMED).map(|task| one_line(task, 60).into_owned()).collect();
+    let tasks: Vec<String> =
+        open.iter().take(NAMED).map(|found| one_line(&found.task(), 60).into_owned()).collect();
+    let task = one_line(&first.task(), 60).into_owned();
     bail!(
-        "domain {name} has hand-offs that are not done: {}; finish them (`comm-node handoff done <task>`) first",
+        "domain {name} has hand-offs that are not done: {}; finish each first (`comm-node handoff accept {task}` takes \
+         one that waits, `comm-node handoff done {task}` puts it away)",
         tasks.join(", ")
     );
 }
