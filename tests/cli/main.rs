@@ -3,6 +3,7 @@
 mod budget;
 mod config;
 mod docs;
+mod escapes;
 mod explain;
 mod gate;
 mod generate;

@@ -128,6 +128,12 @@ impl Out {
     }
 }
 
+/// `path` as it may be printed.
+#[must_use]
+pub fn path(path: &std::path::Path) -> String {
+    text::one_line(&path.to_string_lossy(), 1000).into_owned()
+}
+
 /// `json` with hidden characters, which can only stand in its strings, as `\u` escapes.
 pub(crate) fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());

@@ -216,7 +216,7 @@ pub fn subagent(binding: Binding<'_>, roles: &[Role<'_>]) -> Option<String> {
         if role.scope.is_empty() {
             let _ = write!(out, " Its role {} writes nothing: it reports what it finds.", role.name);
         } else if !role.exclude.is_empty() || role.scope.iter().all(|p| p.glob() != "**") {
-            let globs = |patterns: &[Pattern<'_>]| list(patterns.iter().map(|p| p.glob().to_owned()), 8);
+            let globs = |patterns: &[Pattern<'_>]| list(patterns.iter().map(|p| p.shown().into_owned()), 8);
             let _ = write!(out, " Within that, its role {} writes only {}", role.name, globs(&role.scope));
             if !role.exclude.is_empty() {
                 let _ = write!(out, " except {}", globs(&role.exclude));

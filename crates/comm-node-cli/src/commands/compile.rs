@@ -87,7 +87,11 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         out.note(compiled.source.draw(&warnings, out.colour_err));
     }
     if !args.quiet {
-        out.line(format!("{}: {}", out.ink(Ink::Green, "compiled"), store.registry_path().display()));
+        out.line(format!(
+            "{}: {}",
+            out.ink(Ink::Green, "compiled"),
+            crate::out::path(&store.registry_path())
+        ));
     }
     Ok(Outcome::Done)
 }

@@ -86,9 +86,9 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     if let Some(backup) = backup {
-        out.line(format!("the old file is now {}", backup.display()));
+        out.line(format!("the old file is now {}", crate::out::path(&backup)));
     }
-    out.line(format!("{} {}", out.ink(Ink::Green, "wrote"), yaml.display()));
+    out.line(format!("{} {}", out.ink(Ink::Green, "wrote"), crate::out::path(&yaml)));
     let first = proposal.domains.first().map_or("<domain>", |d| d.name.as_str());
     out.line(format!(
         "\nNext:\n  1. read {YAML}, correct it, and run `comm-node check`\n  \

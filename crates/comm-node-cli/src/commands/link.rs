@@ -77,20 +77,20 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     for row in rows.iter().filter(|_| !args.json) {
         let names = row.domains.join(", ");
         match row.state {
-            State::Kept => out.line(format!("{names}: {} is up to date", row.link.display())),
+            State::Kept => out.line(format!("{names}: {} is up to date", crate::out::path(&row.link))),
             State::Missing => {
-                out.line(format!("{names}: would write {} (node: {})", row.link.display(), row.target));
+                out.line(format!("{names}: would write {} (node: {})", crate::out::path(&row.link), crate::out::path(Path::new(&row.target))));
             }
             State::Written => out.line(format!(
                 "{names}: {} {}; commit it in {}",
                 out.ink(Ink::Green, "wrote"),
-                row.link.display(),
-                row.repository.display()
+                crate::out::path(&row.link),
+                crate::out::path(&row.repository)
             )),
             State::Refused => out.note(format!(
                 "{names}: {} {} has a {} of its own, so a link there would never be read; remove one of the two",
                 out.ink_err(Ink::Red, "refused:"),
-                row.repository.display(),
+                crate::out::path(&row.repository),
                 node::YAML
             )),
         }

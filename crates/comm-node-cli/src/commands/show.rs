@@ -7,6 +7,7 @@ use comm_node_core::glob::matches;
 use comm_node_core::node::registry::{Domain, Pattern, Registry};
 use comm_node_core::node::{self, Place};
 use comm_node_core::path;
+use comm_node_core::text::one_line;
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -87,9 +88,9 @@ fn protected<'r>(registry: &'r Registry<'r>, key: &str) -> Option<&'r Pattern<'r
 }
 
 fn as_text(out: &Out, registry: &Registry<'_>, raw: &str, given: &Path, place: &Place) {
-    let raw = comm_node_core::text::one_line(raw, 400);
+    let raw = one_line(raw, 400);
     let Place::Inside { tree, key, real } = place else {
-        out.line(format!("{raw}: outside the node ({})", place.real().display()));
+        out.line(format!("{raw}: outside the node ({})", crate::out::path(place.real())));
         return;
     };
     let claims = claims(registry, *tree, key);
@@ -104,22 +105,23 @@ fn as_text(out: &Out, registry: &Registry<'_>, raw: &str, given: &Path, place: &
     };
     out.line(format!("{raw}: {head}"));
     for Claim { domain, scope, exclude } in &claims {
-        let line = format!("  {}: scope \"{}\" ({}:{})", domain.name, scope.glob(), node::YAML, scope.line());
+        let line =
+            format!("  {}: scope \"{}\" ({}:{})", domain.name, scope.shown(), node::YAML, scope.line());
         out.line(match exclude {
-            Some(by) => format!("{line}, excluded by \"{}\" ({}:{})", by.glob(), node::YAML, by.line()),
+            Some(by) => format!("{line}, excluded by \"{}\" ({}:{})", by.shown(), node::YAML, by.line()),
             None => line,
         });
     }
     if let Some(by) = protected(registry, key) {
-        out.line(format!("  protected by \"{}\" ({}:{})", by.glob(), node::YAML, by.line()));
+        out.line(format!("  protected by \"{}\" ({}:{})", by.shown(), node::YAML, by.line()));
     }
     if *tree != 0
         && let Some(top) = registry.trees.get(*tree)
     {
-        out.line(format!("  in the repository {top}"));
+        out.line(format!("  in the repository {}", one_line(top, 400)));
     }
     if elsewhere(given, place).is_some() {
-        out.line(format!("  really {}", real.display()));
+        out.line(format!("  really {}", crate::out::path(real)));
     }
 }
 

@@ -105,7 +105,11 @@ fn wants_a_person(view: &View) -> bool {
 }
 
 fn show(view: &View, env: &Env, out: &Out) {
-    out.line(format!("node {}  {}", out.ink(Ink::Bold, &one_line(&view.node, 60)), view.root.display()));
+    out.line(format!(
+        "node {}  {}",
+        out.ink(Ink::Bold, &one_line(&view.node, 60)),
+        crate::out::path(&view.root)
+    ));
     faults(view, out);
     let cells: Vec<Vec<String>> = view.domains.iter().map(row).collect();
     out.table(

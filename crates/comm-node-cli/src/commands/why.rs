@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use comm_node_core::path;
+use comm_node_core::text::one_line;
 use serde_json::json;
 
 use crate::Outcome;
@@ -55,15 +56,15 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             "file": verdict.line.map(|_| here.layout.yaml()), "line": verdict.line, "why": verdict.why,
         }));
     } else {
-        out.line(format!("{key}: {} for {}", out.ink(verdict.ink(), word), judge.who()));
+        out.line(format!("{}: {} for {}", one_line(key, 400), out.ink(verdict.ink(), word), judge.who()));
         out.line(format!("  because  {}", verdict.why));
         let place = match verdict.line {
-            Some(line) => format!("{}:{line}", here.layout.yaml().display()),
+            Some(line) => format!("{}:{line}", crate::out::path(&here.layout.yaml())),
             None => "built in".into(),
         };
         out.line(format!("  rule     {}, {place}", verdict.rule));
         if verdict.real != named {
-            out.line(format!("  really   {}", verdict.real.display()));
+            out.line(format!("  really   {}", crate::out::path(&verdict.real)));
         }
     }
     Ok(if verdict.passes() { Outcome::Done } else { Outcome::Refused })

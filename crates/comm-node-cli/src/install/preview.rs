@@ -11,7 +11,7 @@ pub fn diff(out: &Out, path: &Path, old: Option<&str>, new: Option<&str>) {
     if old == new {
         return;
     }
-    let name = path.display().to_string();
+    let name = crate::out::path(path);
     let side = |text: Option<&str>| if text.is_some() { name.clone() } else { "/dev/null".to_owned() };
     let (old_text, new_text) = (old.unwrap_or(""), new.unwrap_or(""));
     let diff = TextDiff::from_lines(old_text, new_text);

@@ -40,7 +40,7 @@ impl Protection<'_> {
                 "one of Claude Code's agents, commands and skills, which can run what no guard sees".into()
             }
             Self::Programs => "part of comm-node's installation".into(),
-            Self::Policy(pattern) => format!("protected by policy.protected `{}`", pattern.glob()),
+            Self::Policy(pattern) => format!("protected by policy.protected `{}`", pattern.shown()),
         }
     }
 }

@@ -87,8 +87,11 @@ pub fn why(decision: &Decision<'_>, registry: &Registry<'_>) -> String {
     let at = |line: u32| if line > 0 { format!(", comm-node.yaml:{line}") } else { String::new() };
     match &decision.reason {
         Reason::Paused(pause) => {
-            let since =
-                if pause.since.is_empty() { String::new() } else { format!(" since {}", pause.since) };
+            let since = if pause.since.is_empty() {
+                String::new()
+            } else {
+                format!(" since {}", one_line(&pause.since, 40))
+            };
             let reason = if pause.reason.is_empty() {
                 String::new()
             } else {
@@ -112,7 +115,7 @@ pub fn why(decision: &Decision<'_>, registry: &Registry<'_>) -> String {
         Reason::Unbound { owner: Some((owner, pattern)) } => format!(
             "the path belongs to domain {} (scope `{}`{}) and this session is bound to no domain",
             owner.name,
-            pattern.glob(),
+            pattern.shown(),
             at(pattern.line())
         ),
         Reason::Unbound { owner: None } => "this session is bound to no domain".into(),
@@ -121,13 +124,13 @@ pub fn why(decision: &Decision<'_>, registry: &Registry<'_>) -> String {
         Reason::Excluded { domain, pattern } => format!(
             "domain {} leaves it out (exclude `{}`{})",
             domain.name,
-            pattern.glob(),
+            pattern.shown(),
             at(pattern.line())
         ),
         Reason::Foreign { domain, owner, pattern } => format!(
             "it belongs to domain {} (scope `{}`{}); this session works for domain {}, which may write {}",
             owner.name,
-            pattern.glob(),
+            pattern.shown(),
             at(pattern.line()),
             domain.name,
             scope(domain)
@@ -141,7 +144,7 @@ pub fn why(decision: &Decision<'_>, registry: &Registry<'_>) -> String {
             format!("the role {} writes nothing", role.name)
         }
         Reason::Role { role, pattern: Some(pattern) } => {
-            format!("the role {} leaves it out (`{}`{})", role.name, pattern.glob(), at(pattern.line()))
+            format!("the role {} leaves it out (`{}`{})", role.name, pattern.shown(), at(pattern.line()))
         }
         Reason::Role { role, pattern: None } => {
             format!("the role {} writes only {}", role.name, patterns(&role.scope))
@@ -149,7 +152,7 @@ pub fn why(decision: &Decision<'_>, registry: &Registry<'_>) -> String {
         Reason::Leased { conflict } => format!("another agent holds it: {conflict}"),
         Reason::Exhausted { why, .. } => why.clone(),
         Reason::InScope { pattern } => {
-            format!("it is in the domain's scope (`{}`{})", pattern.glob(), at(pattern.line()))
+            format!("it is in the domain's scope (`{}`{})", pattern.shown(), at(pattern.line()))
         }
         Reason::Working => "it is one of the working files that every domain may write".into(),
         Reason::Off => "the guard is off for this session (mode: off)".into(),

@@ -5,6 +5,7 @@
 //! already normalised: relative to their tree, NFC, lower case where the file
 //! system folds case.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,12 +17,14 @@ use serde_json::value::RawValue;
 
 use super::excerpt::Excerpt;
 use crate::budget::{Budget, OnExhausted};
-use crate::text::Text;
+use crate::text::{Text, one_line};
 
 /// The version of the format that this program reads and writes.
 ///
 /// 2 has an index at its end; 1 is read all the same, and made anew when somebody looks.
 pub const VERSION: u32 = 2;
+/// A glob is shown up to this many characters.
+const SHOWN: usize = 200;
 
 /// The compiled configuration of one node.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -127,6 +130,12 @@ impl Pattern<'_> {
     #[must_use]
     pub fn glob(&self) -> &str {
         &self.0
+    }
+
+    /// The glob as it may be shown: a directory's name can hold anything.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        one_line(&self.0, SHOWN)
     }
 
     /// The line in `comm-node.yaml`, 0 for a built-in pattern.
