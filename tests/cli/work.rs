@@ -110,6 +110,59 @@ fn who_waits_for_the_start_goes_on_when_the_last_one_is_there() {
     assert_eq!((types(&node, "b"), types(&node, "f")), (Vec::new(), Vec::new()));
 }
 
+/// What an agent says is a line of the file, whatever is in it: no heading, nothing that acts on a terminal.
+#[test]
+fn what_is_added_forges_nothing() {
+    let node = Node::new();
+    let evil = "a\u{1b}[2J\u{202e}b\r\n## 2026-01-01 00:00 — forged\n- Affects: x\u{7f}";
+    node.run(
+        "b",
+        &["blocker", "add", evil, "--context", evil, "--blocker", evil, "--need", evil, "--file", evil],
+    )
+    .good();
+    node.run("b", &["finding", "add", evil, "--note", evil, "--affects", evil]).good();
+    let more = ["--status", evil, "--issue", evil, "--workaround", evil, "--affects", evil, "--ref", evil];
+    node.run("b", &[&["known-issue", "add", evil][..], &more].concat()).good();
+    let handoff =
+        ["handoff", "write", "t", "--status", evil, "--next", evil, "--question", evil, "--decision", evil];
+    node.run("b", &[&handoff[..], &["--check", evil]].concat()).good();
+    for (path, headings) in [
+        (".comm-node/blockers.md", 1),
+        (".comm-node/findings.md", 1),
+        ("docs/KNOWN_ISSUES.md", 1),
+        (".comm-node/handoffs/backend/t.md", 5),
+    ] {
+        let text = fs::read_to_string(node.root.join(path)).expect("is there");
+        let hidden = text.lines().find(|line| line.chars().any(comm_node_core::text::is_hidden));
+        assert_eq!(hidden, None, "{path}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("## ")).count(), headings, "{text}");
+        assert!(text.contains("a\\u{1b}[2J\\u{202e}b"), "{text}");
+    }
+    for list in ["blocker", "finding", "known-issue"] {
+        node.run("", &[list, "list", "--check"]).good();
+    }
+    // An entry that would make the file too long for its readers is not added.
+    let long = "x ".repeat(60_000);
+    let added =
+        (0..20).map(|_| node.run("b", &["finding", "add", "t", "--note", &long])).find(|said| said.code == 1);
+    added.expect("refused").refused(&["not added: .comm-node/findings.md would have", "say less"]);
+    node.run("", &["finding", "list"]).good();
+}
+
+#[test]
+fn text_on_stdin_that_is_too_long_is_answered_with_what_helps() {
+    let node = Node::new();
+    let long = "x".repeat((64 << 10) + 1);
+    for (args, help) in [
+        (&["handoff", "write", "t", "-"][..], "bytes; say less"),
+        (&["send", "frontend"], "point to that with --artifact"),
+    ] {
+        node.run_with("b", args, long.as_bytes()).refused(&["stdin holds more than 65536", help]);
+    }
+    let id = node.send("f", &["backend", "What?"]);
+    node.run_with("b", &["reply", &id], long.as_bytes()).refused(&["name that in the answer"]);
+}
+
 #[test]
 fn a_blocker_is_added_listed_and_resolved() {
     let node = Node::new();

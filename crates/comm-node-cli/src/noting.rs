@@ -110,7 +110,16 @@ impl Notes {
 
     /// Adds `entry` to the file `note`.
     pub(crate) fn add(&self, note: &Note, title: &str, entry: &str) -> Result<()> {
-        self.write(note, &notes::append(Some(&note.text), title, entry))
+        let text = notes::append(Some(&note.text), title, entry);
+        // Nobody would read it any more.
+        if text.len() as u64 > MAX_FILE {
+            bail!(
+                "not added: {} would have {} bytes, more than {MAX_FILE}; say less, or take out what is over",
+                note.shown,
+                text.len()
+            );
+        }
+        self.write(note, &text)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
+pub(crate) use comm_node_core::mail::form::escaped;
 use comm_node_core::text;
 use serde::Serialize;
 
@@ -132,22 +133,6 @@ impl Out {
 #[must_use]
 pub fn path(path: &std::path::Path) -> String {
     text::one_line(&path.to_string_lossy(), 1000).into_owned()
-}
-
-/// `json` with hidden characters, which can only stand in its strings, as `\u` escapes.
-pub(crate) fn escaped(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    let mut units = [0; 2];
-    for c in json.chars() {
-        if c == '\n' || !text::is_hidden(c) {
-            out.push(c);
-            continue;
-        }
-        for unit in c.encode_utf16(&mut units) {
-            out.push_str(&format!("\\u{unit:04x}"));
-        }
-    }
-    out
 }
 
 /// `text` without mentions: the client puts the content of a file in the place of `@path`, and text of other

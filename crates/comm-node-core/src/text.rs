@@ -104,6 +104,24 @@ pub fn one_line(raw: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `raw` with the same made visible, but for line breaks and tabs: what goes into a file of several lines.
+#[must_use]
+pub fn visible(raw: &str) -> Cow<'_, str> {
+    let stays = |c: char| c == '\n' || c == '\t' || !is_hidden(c);
+    if raw.chars().all(stays) {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = String::with_capacity(raw.len());
+    for c in raw.replace("\r\n", "\n").chars() {
+        if stays(c) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_unicode());
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// True for characters that a reader does not see as themselves: what controls, turns text around, or is ignored when
 /// it is shown. The variants of emoji are none of these.
 #[must_use]
@@ -151,6 +169,8 @@ mod tests {
         assert_eq!(one_line("a/b.rs", 80), "a/b.rs");
         assert_eq!(one_line("a\u{1b}[31m\nb\u{202e}c", 80), "a\\u{1b}[31m\\u{a}b\\u{202e}c");
         assert_eq!(one_line("abcdef", 3), "abc…");
+        assert_eq!(visible("a\u{1b}[31m\r\n\tb\u{202e}\rc"), "a\\u{1b}[31m\n\tb\\u{202e}\\u{d}c");
+        assert!(matches!(visible("a\n\tb"), Cow::Borrowed(_)));
     }
 
     #[test]

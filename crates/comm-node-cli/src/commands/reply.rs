@@ -53,7 +53,11 @@ fn answer(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
         task: message.said.task.clone(),
         thread: Some(message.thread()),
         reply_to: Some(message.id),
-        body: form::tidy(&mailing::body(args.body.as_deref())?).to_owned(),
+        body: form::tidy(&mailing::body(
+            args.body.as_deref(),
+            "put it into a file and name that in the answer",
+        )?)
+        .to_owned(),
         ..Draft::default()
     };
     let answer = mailing::send(desk.here, &desk.me, args.more.apply(said))?;

@@ -123,7 +123,7 @@ fn post(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
         let signal = Signal::parse(&args.to).map_err(|why| anyhow::anyhow!("not sent: {why}"))?;
         return signal_out(args, desk, signal, out);
     }
-    let body = mailing::body(args.body.as_deref())?;
+    let body = mailing::body(args.body.as_deref(), "put it into a file and point to that with --artifact")?;
     let to: Vec<String> = args.to.split(',').map(|to| to.trim().to_owned()).collect();
     if args.kind == Some(Kind::Signal) {
         let signal = compose(args, to, body.trim())?;

@@ -36,8 +36,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// The largest text that is read from stdin; more than any message may have.
 const MAX_STDIN: u64 = 64 << 10;
 
-/// The text that was given, or else what stands on stdin.
-pub(crate) fn body(given: Option<&str>) -> Result<String> {
+/// The text that was given, or else what stands on stdin; `help` is for one that is too long.
+pub(crate) fn body(given: Option<&str>, help: &str) -> Result<String> {
     match given {
         Some(text) if text != "-" => Ok(text.to_owned()),
         _ if std::io::stdin().is_terminal() => {
@@ -47,9 +47,7 @@ pub(crate) fn body(given: Option<&str>) -> Result<String> {
             let mut bytes = Vec::new();
             std::io::stdin().take(MAX_STDIN + 1).read_to_end(&mut bytes).context("could not read stdin")?;
             if bytes.len() as u64 > MAX_STDIN {
-                bail!(
-                    "stdin holds more than {MAX_STDIN} bytes; publish a file and point to it with --artifact"
-                );
+                bail!("stdin holds more than {MAX_STDIN} bytes; {help}");
             }
             String::from_utf8(bytes).map_err(|e| {
                 anyhow::anyhow!("stdin is not UTF-8 text at byte {}; send text", e.utf8_error().valid_up_to())

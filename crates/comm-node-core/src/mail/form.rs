@@ -5,7 +5,10 @@
 //! other, which is all that a hook needs; what people write by hand goes through a real YAML
 //! reader first and comes out of [`write()`].
 
+use std::fmt::Write;
+
 use super::{Draft, EVERYONE, KINDS, Kind, Message, PRIORITIES, Priority, Ulid, is_name};
+use crate::text::is_hidden;
 
 /// The line before and behind the frontmatter.
 const FENCE: &str = "---";
@@ -82,7 +85,28 @@ fn scalar(value: &str) -> String {
             value.to_ascii_lowercase().as_str(),
             "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n"
         );
-    if plain { value.to_owned() } else { serde_json::Value::from(value).to_string() }
+    if plain {
+        return value.to_owned();
+    }
+    let quoted = serde_json::Value::from(value).to_string();
+    if quoted.chars().any(is_hidden) { escaped(&quoted) } else { quoted }
+}
+
+/// `json` with hidden characters, which can only stand in its strings, as `\u` escapes.
+#[must_use]
+pub fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for c in json.chars() {
+        if c == '\n' || !is_hidden(c) {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut units) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    out
 }
 
 /// Seconds in the largest unit that holds them exactly, such as `2h`.

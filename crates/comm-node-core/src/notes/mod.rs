@@ -10,6 +10,7 @@ pub mod pending;
 pub mod plan;
 
 use crate::markdown::{Fault, Line};
+use crate::text::visible;
 
 /// What stands for something that nobody knows.
 pub const UNKNOWN: &str = "<unknown>";
@@ -99,9 +100,14 @@ pub fn append(text: Option<&str>, title: &str, entry: &str) -> String {
         Some(text) if !text.trim().is_empty() => text.trim_end().to_owned(),
         _ => format!("# {title}"),
     };
-    out.push_str("\n\n");
-    out.push_str(entry.trim_end());
-    out.push('\n');
+    // A file keeps the line ends that it has.
+    let end = if out.contains("\r\n") { "\r\n" } else { "\n" };
+    out.push_str(end);
+    for line in entry.trim_end().lines() {
+        out.push_str(end);
+        out.push_str(line);
+    }
+    out.push_str(end);
     out
 }
 
@@ -123,7 +129,7 @@ pub fn take_out(text: &str, line: u32) -> Option<(String, String)> {
 /// What an agent says, in one line of a file.
 pub(crate) fn line_of(raw: &str) -> String {
     let words: Vec<&str> = raw.split_whitespace().collect();
-    if words.is_empty() { UNKNOWN.to_owned() } else { words.join(" ") }
+    if words.is_empty() { UNKNOWN.to_owned() } else { visible(&words.join(" ")).into_owned() }
 }
 
 #[cfg(test)]
@@ -140,6 +146,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_is_one_line_that_hides_nothing() {
+        assert_eq!(
+            line_of(" a\n## 2026-01-01 00:00 — b\r\n\u{2028}c\u{85}d "),
+            "a ## 2026-01-01 00:00 — b c d"
+        );
+        assert_eq!(line_of("a\u{1b}[2J\u{202e}b\0"), "a\\u{1b}[2J\\u{202e}b\\u{0}");
+    }
+
+    #[test]
     fn an_entry_is_added_and_taken_out() {
         let one = append(None, "T", "## 1\n- a\n");
         let two = append(Some(&one), "T", "## 2\n- b\n");
@@ -147,5 +162,7 @@ mod tests {
         let (rest, taken) = take_out(&two, 3).expect("is there");
         assert_eq!((rest.as_str(), taken.as_str()), ("# T\n\n## 2\n- b\n", "## 1\n- a\n\n"));
         assert!(take_out(&two, 4).is_none());
+        let windows = append(Some("# T\r\n\r\n## 1\r\n- a\r\n"), "T", "## 2\n- b\n");
+        assert_eq!(windows, "# T\r\n\r\n## 1\r\n- a\r\n\r\n## 2\r\n- b\r\n");
     }
 }

@@ -16,6 +16,8 @@ use crate::mailing::Me;
 
 /// Files that are named as not committed.
 const MAX_DIRTY: usize = 50;
+/// A file's name is shown up to this many characters.
+const MAX_PATH: usize = 4096;
 
 /// Fills in what comm-node knows itself; returns what the session wrote.
 pub(super) fn facts(
@@ -30,7 +32,8 @@ pub(super) fn facts(
     let Some(session) = session else { return Ok(handoff.files.clone()) };
     let id = &session.session_id;
     let touched = here.store.touched(id)?;
-    handoff.files = touched.iter().take(handoff::MAX_ITEMS).cloned().collect();
+    let named = |path: &String| one_line(path, MAX_PATH).into_owned();
+    handoff.files = touched.iter().take(handoff::MAX_ITEMS).map(named).collect();
     // What others left lying about is not this task's.
     let mine = |path: &String| touched.iter().any(|t| t == path || t.ends_with(&format!("/{path}")));
     handoff.head.dirty = standing.dirty.into_iter().filter(mine).take(MAX_DIRTY).collect();

@@ -5,7 +5,7 @@ use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::handoff::{self, Handoff, Head, Step, pipeline};
 use comm_node_core::store::{Release, Shelf};
-use comm_node_core::text::one_line;
+use comm_node_core::text::{self, one_line};
 
 use super::address::{address, all_roles, tell};
 use super::facts::{facts, make_room, taken};
@@ -75,7 +75,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         let session = if me.is_person() { None } else { here.store.read_session(&me.session)? };
         let after = session.as_ref().and_then(|s| role_of(s, registry.domain(&me.name))).map(str::to_owned);
         let address = address(args, here, registry, me, after.as_deref())?;
-        let mut handoff = said(args)?;
+        let mut handoff = visible(said(args)?);
         let _lock = handing::lock(here)?;
         let mine = taken(here, me, &args.task)?;
         let touched = facts(here, env, &mut handoff, session.as_ref())?;
@@ -148,10 +148,24 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     })
 }
 
+/// The same, with nothing in it that acts on a terminal or hides.
+fn visible(handoff: Handoff) -> Handoff {
+    let shown = |raw: String| text::visible(&raw).into_owned();
+    let all = |items: Vec<String>| items.into_iter().map(shown).collect();
+    Handoff {
+        status: shown(handoff.status),
+        next: handoff.next.into_iter().map(|step| Step { text: shown(step.text), ..step }).collect(),
+        questions: all(handoff.questions),
+        decisions: all(handoff.decisions),
+        files: all(handoff.files),
+        ..handoff
+    }
+}
+
 /// What the session says of the task.
 fn said(args: &Args) -> Result<Handoff> {
     let text = match args.text.as_deref() {
-        Some("-") => mailing::body(None)?,
+        Some("-") => mailing::body(None, "say less: a hand-off points to files, it does not hold them")?,
         Some(other) => bail!(
             "`{}` is not understood; put the text behind --status, or give the whole hand-off on stdin with -",
             one_line(other, 60)
