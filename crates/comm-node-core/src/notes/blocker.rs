@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{UNKNOWN, entries, fields, has_date, has_year, line_of};
+use super::{UNKNOWN, entries, fields, has_year, is_minute, line_of, no_headings};
 use crate::markdown::{Fault, lines, quoted};
 
 /// The title of the file.
@@ -36,7 +36,7 @@ pub struct Blocker {
 pub fn read(text: &str) -> (Vec<Blocker>, Vec<Fault>) {
     let all = lines(text.strip_prefix('\u{feff}').unwrap_or(text), 1);
     let form = "write `## YYYY-MM-DD HH:MM — <summary>`";
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    let (mut found, mut faults) = (Vec::new(), no_headings(&all, form));
     for entry in entries(&all) {
         let year = has_year(entry.title);
         match entry.level {
@@ -59,13 +59,18 @@ pub fn read(text: &str) -> (Vec<Blocker>, Vec<Fault>) {
                 continue;
             }
         }
-        let (when, summary) = match entry.title.split_once(" — ").or_else(|| entry.title.split_once(" - "))
-        {
-            Some((when, summary)) => (when.trim(), summary.trim()),
+        // The first dash of any kind ends the time: what stands behind it is the person's.
+        let dash =
+            [" — ", " – ", " - "].into_iter().filter_map(|dash| Some((entry.title.find(dash)?, dash))).min();
+        let (when, summary) = match dash {
+            Some((at, dash)) => (entry.title[..at].trim(), entry.title[at + dash.len()..].trim()),
             None => (entry.title, ""),
         };
-        if summary.is_empty() || !has_date(when) {
+        if summary.is_empty() || !is_minute(when) {
             let what = format!("{} is not the heading of a blocker", quoted(entry.title));
+            faults.push(Fault::new(entry.line, what, form));
+        } else if let Some((_, dash)) = dash.filter(|(_, dash)| *dash != " — ") {
+            let what = format!("{} has `{}` where `—` is expected", quoted(entry.title), dash.trim());
             faults.push(Fault::new(entry.line, what, form));
         }
         let names = ["Context", "Blocker", "What I need", "Files involved"];
@@ -81,6 +86,7 @@ pub fn read(text: &str) -> (Vec<Blocker>, Vec<Fault>) {
             files,
         });
     }
+    faults.sort_by_key(|fault| fault.line);
     (found, faults)
 }
 
@@ -147,6 +153,31 @@ mod tests {
                 GOOD.replace(" — Which hash?", ""),
                 "b.md:3: `2026-04-07 14:30` is not the heading of a blocker",
             ),
+            (
+                GOOD.replace("## 2026", "##2026"),
+                "b.md:3: `##2026-04-07 14:30 — Which hash?` is no heading; write `## YYYY-MM-DD HH:MM — <summary>`",
+            ),
+            (
+                GOOD.replace("## 2026", "  ## 2026"),
+                "b.md:3: `  ## 2026-04-07 14:30 — Which hash?` is no heading",
+            ),
+            (
+                GOOD.replace(" — ", " - "),
+                "b.md:3: `2026-04-07 14:30 - Which hash?` has `-` where `—` is expected; write `## YYYY",
+            ),
+            (
+                GOOD.replace(" — Which", " – Which — or"),
+                "b.md:3: `2026-04-07 14:30 – Which — or hash?` has `–` where `—` is expected",
+            ),
+            (
+                GOOD.replace("04-07", "04-31"),
+                "b.md:3: `2026-04-31 14:30 — Which hash?` is not the heading of a blocker",
+            ),
+            (
+                GOOD.replace(" 14:30", ""),
+                "b.md:3: `2026-04-07 — Which hash?` is not the heading of a blocker",
+            ),
+            (GOOD.replace("14:30", "25:30"), "b.md:3: `2026-04-07 25:30 — Which hash?` is not the heading"),
             (GOOD.replace("- Blocker: two are in use\n", ""), "b.md:3: the field `Blocker` is missing"),
             (GOOD.replace("one\n", "\n"), "b.md:3: the field `What I need` is empty"),
         ] {

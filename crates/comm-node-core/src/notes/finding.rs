@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{UNKNOWN, entries, field, has_date, has_year, line_of};
+use super::{UNKNOWN, entries, field, has_year, is_date, line_of, no_headings};
 use crate::markdown::{Fault, lines, quoted};
 
 /// The title of the file.
@@ -30,18 +30,14 @@ pub struct Finding {
 pub fn read(text: &str) -> (Vec<Finding>, Vec<Fault>) {
     let all = lines(text.strip_prefix('\u{feff}').unwrap_or(text), 1);
     let form = "write `## YYYY-MM-DD: <title>`";
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    let (mut found, mut faults) = (Vec::new(), no_headings(&all, form));
     for entry in entries(&all) {
         if entry.level == 1 && !has_year(entry.title) || entry.level > 2 && !has_year(entry.title) {
             continue;
         }
         let split = entry.title.split_once(':').map(|(when, title)| (when.trim(), title.trim()));
         let (when, title) = match split {
-            Some((when, title))
-                if entry.level == 2 && has_date(when) && when.len() == 10 && !title.is_empty() =>
-            {
-                (when, title)
-            }
+            Some((when, title)) if entry.level == 2 && is_date(when) && !title.is_empty() => (when, title),
             _ => {
                 let what = format!("{} is not the heading of a finding", quoted(entry.title));
                 faults.push(Fault::new(entry.line, what, form));
@@ -65,6 +61,7 @@ pub fn read(text: &str) -> (Vec<Finding>, Vec<Fault>) {
             affects: affects.unwrap_or_else(|| UNKNOWN.to_owned()),
         });
     }
+    faults.sort_by_key(|fault| fault.line);
     (found, faults)
 }
 
@@ -101,6 +98,13 @@ mod tests {
         for (text, what) in [
             ("## The API pages\n- Affects: x\n", "f.md:1: `The API pages` is not the heading of a finding"),
             ("### 2026-04-10: x\n- Affects: x\n", "f.md:1: `2026-04-10: x` is not the heading"),
+            (
+                "##2026-04-10: x\n- Affects: x\n",
+                "f.md:1: `##2026-04-10: x` is no heading; write `## YYYY-MM-DD: <title>`",
+            ),
+            (" ## 2026-04-10: x\n- Affects: x\n", "f.md:1: ` ## 2026-04-10: x` is no heading"),
+            ("## 2026-04-31: x\n- Affects: x\n", "f.md:1: `2026-04-31: x` is not the heading of a finding"),
+            ("## 2026-04-10 - x\n- Affects: x\n", "f.md:1: `2026-04-10 - x` is not the heading of a finding"),
             ("## 2026-04-10: x\n- y\n", "f.md:1: the field `Affects` is missing"),
             ("## 2026-04-10: x\n- Affects: y\n- z\n", "f.md:1: `- Affects: …` is not the last bullet"),
         ] {

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{entries, fields, line_of};
-use crate::markdown::{Fault, lines};
+use super::{entries, field, fields, line_of};
+use crate::markdown::{Fault, lines, quoted};
 
 /// The title of the file.
 pub const TITLE: &str = "Known issues";
@@ -34,7 +34,24 @@ pub struct Issue {
 pub fn read(text: &str) -> (Vec<Issue>, Vec<Fault>) {
     let all = lines(text.strip_prefix('\u{feff}').unwrap_or(text), 1);
     let (mut found, mut faults) = (Vec::new(), Vec::new());
-    for entry in entries(&all).into_iter().filter(|entry| entry.level == 2) {
+    for line in all.iter().filter(|line| !line.fenced && line.heading().is_none()) {
+        let title = line.text.trim_start_matches('#').trim();
+        if line.text.starts_with("##") && !title.is_empty() {
+            let what = format!("{} is no heading", quoted(line.text));
+            faults.push(Fault::new(line.number, what, "write `## <title>`, with a space"));
+        }
+    }
+    for entry in entries(&all) {
+        if entry.level != 2 {
+            // A heading of another level is no issue, unless it has what one has.
+            let title = entry.title.eq_ignore_ascii_case(TITLE);
+            if !title && field(entry.body, "Issue").is_some() && field(entry.body, "Status").is_some() {
+                let marks = "#".repeat(entry.level);
+                let what = format!("{} is a malformed issue", quoted(&format!("{marks} {}", entry.title)));
+                faults.push(Fault::new(entry.line, what, "write `## <title>`"));
+            }
+            continue;
+        }
         if entry.title.is_empty() {
             faults.push(Fault::new(entry.line, "the heading is empty", "write `## <title>`"));
         }
@@ -44,6 +61,7 @@ pub fn read(text: &str) -> (Vec<Issue>, Vec<Fault>) {
         let title = entry.title.to_owned();
         found.push(Issue { line: entry.line, title, status, issue, workaround, affects, reference });
     }
+    faults.sort_by_key(|fault| fault.line);
     (found, faults)
 }
 
@@ -75,6 +93,14 @@ mod tests {
             (found[0].title.as_str(), found[0].status.as_str(), found[0].line),
             ("Slow start", "open", 3)
         );
+        for (heading, what) in [
+            ("##Slow start", "k.md:3: `##Slow start` is no heading; write `## <title>`, with a space"),
+            ("### Slow start", "k.md:3: `### Slow start` is a malformed issue; write `## <title>`"),
+        ] {
+            let faults = read(&text.replace("## Slow start", heading)).1;
+            assert_eq!(faults.iter().map(|fault| fault.in_file("k.md")).collect::<Vec<_>>(), [what]);
+        }
+        assert!(read(&format!("{text}\n### More of it\nwords\n")).1.is_empty());
         let faults = read(&text.replace("- **Ref**: <unknown>\n", "")).1;
         assert_eq!(faults[0].in_file("k.md").split(';').next(), Some("k.md:3: the field `Ref` is missing"));
     }

@@ -9,7 +9,8 @@ pub mod issue;
 pub mod pending;
 pub mod plan;
 
-use crate::markdown::{Fault, Line};
+use crate::clock;
+use crate::markdown::{Fault, Line, quoted};
 use crate::text::visible;
 
 /// What stands for something that nobody knows.
@@ -87,10 +88,28 @@ pub(crate) fn has_year(title: &str) -> bool {
         && !title.as_bytes().get(4).is_some_and(u8::is_ascii_alphanumeric)
 }
 
-/// True for `YYYY-MM-DD` at the beginning.
-pub(crate) fn has_date(title: &str) -> bool {
-    let form = |(i, b): (usize, u8)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() };
-    title.len() >= 10 && title.bytes().take(10).enumerate().all(form)
+/// True for a day of the calendar, `YYYY-MM-DD`.
+pub(crate) fn is_date(text: &str) -> bool {
+    text.len() == 10 && clock::parse_rfc3339(&[text, "T00:00:00Z"].concat()).is_some()
+}
+
+/// True for a minute of one, `YYYY-MM-DD HH:MM`.
+pub(crate) fn is_minute(text: &str) -> bool {
+    let at = |(day, time): (&str, &str)| clock::parse_rfc3339(&[day, "T", time, ":00Z"].concat());
+    text.len() == 16 && text.split_once(' ').and_then(at).is_some()
+}
+
+/// What was meant as a dated heading and is none: without a space behind its marks, or with one before them.
+pub(crate) fn no_headings(all: &[Line<'_>], form: &str) -> Vec<Fault> {
+    let mut out = Vec::new();
+    for line in all.iter().filter(|line| !line.fenced && line.heading().is_none()) {
+        let text = line.text.trim_start();
+        let title = text.trim_start_matches('#');
+        if title.len() < text.len() && has_year(title.trim_start()) {
+            out.push(Fault::new(line.number, format!("{} is no heading", quoted(line.text)), form));
+        }
+    }
+    out
 }
 
 /// `text` (what was there, if anything) with `entry` at its end, behind `title`.
@@ -143,6 +162,21 @@ mod tests {
         let get = |name| field(&body, name);
         assert_eq!(get("A").as_deref(), Some("one\nmore"));
         assert_eq!((get("B").as_deref(), get("C").as_deref(), get("D")), (Some("two"), Some("three"), None));
+    }
+
+    #[test]
+    fn days_and_minutes_are_those_of_the_calendar() {
+        assert!(is_date("2026-02-28") && is_minute("2026-12-31 23:59"));
+        for bad in
+            ["2026-02-30", "2026-13-01", "2026-4-7", "2026-04-07x", "26-04-07", "2026/04/07", "２０２６-0"]
+        {
+            assert!(!is_date(bad), "{bad}");
+        }
+        for bad in
+            ["2026-02-30 10:00", "2026-04-07 24:00", "2026-04-07 1:30 ", "2026-04-07T14:30", "2026-04-07"]
+        {
+            assert!(!is_minute(bad), "{bad}");
+        }
     }
 
     #[test]
