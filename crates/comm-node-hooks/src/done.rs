@@ -4,8 +4,7 @@
 //! all the same is told to the person. The gate's commands are run by the command line beside this program, which
 //! ends them when their time is over, and when this program goes away.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use comm_node_core::Result;
@@ -19,6 +18,7 @@ use comm_node_core::text::one_line;
 use serde::Deserialize;
 
 use crate::answer::Answer;
+use crate::child;
 use crate::mail::{MAX_HELD, hold};
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
@@ -168,29 +168,11 @@ fn gate(scene: &Scene, session: &Session, around: &Surroundings) -> Option<Verdi
     if let Some(dir) = around.project_dir.as_ref().or(around.cwd.as_ref()).filter(|dir| dir.is_dir()) {
         command.current_dir(dir);
     }
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
     let limit = Deadline::after(Duration::from_secs(scene.registry.policy.gate_timeout_s) + GRACE);
-    let said = finish(child, limit)?;
+    // It is not killed when it takes too long: once this program is gone it ends the commands, which nobody else could.
+    let said = child::said(&mut child, limit, MAX_SAID)?;
     serde_json::from_slice(&said).ok()
-}
-
-/// What `child` says until it ends, or `limit` has passed. It is not killed then: once this program is gone it ends the
-/// commands, which nobody else could.
-fn finish(mut child: Child, limit: Deadline) -> Option<Vec<u8>> {
-    let pipe = child.stdout.take()?;
-    let reader = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        let read = pipe.take(MAX_SAID).read_to_end(&mut said);
-        read.is_ok().then_some(said)
-    });
-    loop {
-        match child.try_wait() {
-            Ok(Some(_)) => break,
-            Ok(None) if !limit.passed() => std::thread::sleep(Duration::from_millis(5)),
-            _ => return None,
-        }
-    }
-    reader.join().ok().flatten()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod after;
 pub mod answer;
 pub mod bind;
 mod budget;
+mod child;
 pub mod commit;
 mod done;
 pub mod events;

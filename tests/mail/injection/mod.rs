@@ -6,6 +6,7 @@
 
 mod corpus;
 mod look;
+mod names;
 
 use std::fs;
 

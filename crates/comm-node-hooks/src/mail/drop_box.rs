@@ -1,6 +1,5 @@
 //! The drop box: the command line sends what agents left there.
 
-use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::session::Session;
 
+use crate::child;
 use crate::scene::Scene;
 use crate::wire::{Call, EditInput};
 
@@ -33,24 +33,17 @@ pub(crate) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline:
         .arg(&scene.layout.root)
         .args(["--session", session.session_id.as_str()]);
     for name in wrote(scene, call) {
-        command.arg("--wrote").arg(name);
+        // In one piece: a name may begin like an option.
+        command.arg(["--wrote=", &name].concat());
     }
     let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let Ok(mut child) = spawned else { return String::new() };
-    let limit = deadline.at_most(ROUTING);
-    while let Ok(None) = child.try_wait() {
-        if limit.passed() {
-            // What it began, the next one finishes.
-            let _ = child.kill();
-            let _ = child.wait();
-            return String::new();
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let mut said = Vec::new();
-    if let Some(pipe) = child.stdout.take() {
-        let _ = pipe.take(MAX_ROUTED).read_to_end(&mut said);
-    }
+    let Some(said) = child::said(&mut child, deadline.at_most(ROUTING), MAX_ROUTED) else {
+        // What it began, the next one finishes.
+        let _ = child.kill();
+        let _ = child.wait();
+        return String::new();
+    };
     String::from_utf8_lossy(&said).into_owned()
 }
 

@@ -65,6 +65,9 @@ impl Mail<'_> {
             let is_file = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
             !ours && (!is_file || !is_message(path) || old(path, UNROUTED_MS))
         }));
+        // A name that is no text is nobody's to send.
+        let entries = std::fs::read_dir(&outbox).into_iter().flatten().flatten();
+        found.unrouted.extend(entries.map(|e| e.path()).filter(|path| path.to_str().is_none()));
         for domain in names_of(&join(state, "mail")) {
             self.of_mailbox(&domain, domains, now_ms, &mut found);
         }

@@ -138,9 +138,15 @@ impl Mail<'_> {
     /// The message of `item`, `None` if another process moved it meanwhile.
     ///
     /// # Errors
-    /// When it can't be read, or is damaged.
+    /// When it can't be read, or is damaged: one that has another id than its name says too.
     pub fn read(&self, domain: &str, item: &Item) -> Result<Option<Message>> {
-        read(&self.path(domain, item))
+        let path = self.path(domain, item);
+        match read(&path)? {
+            Some(message) if message.id != item.id => {
+                Err(Error::Damaged { path, why: "its id is not that of its name".into() })
+            }
+            found => Ok(found),
+        }
     }
 
     /// Moves `item` to `place` in the state `state`: `None` if another process was quicker.

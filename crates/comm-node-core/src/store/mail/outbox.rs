@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! outbox/<name>.md                        left by somebody
-//! outbox/.routing/<id>.<from>.<name>.md   being sent under that id
+//! outbox/.routing/<id>.<from>.<name>.md   being sent under that id; a long name is cut
 //! outbox/rejected/<name>.md, ….why.txt    not a message, and what is wrong with it
 //! ```
 //!
@@ -21,6 +21,8 @@ use crate::{Error, Result, clock};
 
 /// The largest file that is looked at.
 const MAX_FILE: u64 = 64 << 10;
+/// What is kept of a file's name where others stand before and behind it, in bytes: names of 255 are possible.
+const MAX_NAME: usize = 120;
 /// A file that is younger may still be being written.
 const SETTLED_MS: u64 = 2_000;
 
@@ -109,6 +111,7 @@ impl Mail<'_> {
     ) -> Result<Option<Routed>> {
         let (source, routing) = (join(&self.outbox(), name), self.routing());
         self.make(&routing)?;
+        let name = &short(name);
         let claimed = join(&routing, &[id.text().as_str(), from, name].join("."));
         crash::here()?;
         if !rename(&source, &claimed)? {
@@ -179,4 +182,14 @@ impl Mail<'_> {
         }
         Ok(())
     }
+}
+
+/// `name`, which ends with `.md`, cut where others could not stand beside it.
+fn short(name: &str) -> String {
+    if name.len() <= MAX_NAME {
+        return name.to_owned();
+    }
+    let mut out = String::from(name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or_default());
+    out.push_str(".md");
+    out
 }
