@@ -80,7 +80,8 @@ pub(crate) fn leased_from(root: &Path, there: usize, leases: usize) {
     let store = store(root);
     let mut other = Session::new(SessionId::new(OTHER).unwrap());
     other.domain = Some("domain1".into());
-    other.process = ProcessId::of(std::process::id());
+    // Another client than that of the session whose calls are made, which would end this one.
+    other.process = ProcessId::of(std::os::unix::process::parent_id());
     store.write_session(&other).unwrap();
     let holder = Holder { domain: other.domain.clone(), session: Some(other.session_id), agent: None };
     let liveness = |_: &Holder| Liveness::Alive;

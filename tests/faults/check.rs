@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use comm_node_core::clock;
+use comm_node_core::deadline::Deadline;
 use comm_node_core::lease::Lease;
 use comm_node_core::mail::form;
 use comm_node_core::store::Leftovers;
@@ -108,10 +110,22 @@ pub(crate) fn others_go_on(field: &Field) -> Check {
     Ok(())
 }
 
-/// What is leased, also by those who are gone.
+/// What is leased, also by those who are gone; each is found too by who asks only what its session holds.
 pub(crate) fn leased(field: &Field) -> Result<Vec<Lease>, String> {
-    let (leases, errors) = field.store().leases().list().map_err(|e| e.to_string())?;
-    if errors.is_empty() { Ok(leases) } else { Err(format!("the table: {errors:?}")) }
+    let store = field.store();
+    let (leases, errors) = store.leases().list().map_err(|e| e.to_string())?;
+    if !errors.is_empty() {
+        return Err(format!("the table: {errors:?}"));
+    }
+    for lease in &leases {
+        let Some(id) = &lease.holder.session else { continue };
+        let soon = Deadline::after(Duration::from_secs(20));
+        let held = store.leases().held_by(id, soon).map_err(|e| e.to_string())?;
+        if !held.contains(lease) {
+            return Err(format!("nobody finds that {id} holds {}", lease.path));
+        }
+    }
+    Ok(leases)
 }
 
 /// What session `b` held stands in nobody's way, its client being gone. Takes it all.
@@ -256,6 +270,11 @@ fn the_checks_can_fail() {
     fs::write(field.node().join("comm-node.yaml"), super::field::ANYWHERE).expect("writes");
     assert!(others_go_on(&field).is_err(), "a guard that lets everything through");
     field.rules();
+
+    anew();
+    leased(&field).expect("as it was");
+    put("leases/of/b.jsonl", "{\"version\":1}\n");
+    assert!(leased(&field).is_err(), "a lease that its holder does not find");
 
     anew();
     assert!(the_dead_hold_nothing(&field).is_err(), "its client lives");

@@ -47,7 +47,7 @@ impl Garbage {
 }
 
 /// The state files, below the node.
-const FILES: [&str; 19] = [
+const FILES: [&str; 20] = [
     ".comm-node/registry.json",
     ".comm-node/sessions/b.json",
     ".comm-node/sessions/f.json",
@@ -55,6 +55,7 @@ const FILES: [&str; 19] = [
     ".comm-node/leases/explicit.jsonl",
     ".comm-node/leases/7c.jsonl",
     ".comm-node/leases/7c.jsonl.damaged-1",
+    ".comm-node/leases/of/b.jsonl",
     ".comm-node/leases/last.json",
     ".comm-node/fencing.json",
     ".comm-node/calls/toolu_shell.json",

@@ -65,6 +65,7 @@ fn kill_one(writer: &Writer) -> (usize, usize, Vec<String>) {
 pub(crate) fn judge(field: &Field, writer: &Writer, run: &Run, clean: &Said) -> Check {
     check::files_are_whole(field)?;
     check::locks_are_free(field)?;
+    check::leased(field)?;
     if writer.again {
         let said = run.said();
         if said.code != clean.code || said.refusal().is_some() != clean.refusal().is_some() {

@@ -88,6 +88,16 @@ pub(crate) fn hooks() -> Vec<Writer> {
             run: |f| f.write("b", "api/a.txt"),
             ..PLAIN
         },
+        Writer {
+            name: "the first who writes down who holds what",
+            setup: |f| {
+                leases(f);
+                f.write("f", "web/a.txt").said();
+                fs::remove_dir_all(f.state().join("leases/of")).expect("removes");
+            },
+            run: |f| f.write("b", "api/c.txt"),
+            ..PLAIN
+        },
         Writer { name: "a session that nobody knows", run: |f| f.write("new", "api/new.txt"), ..PLAIN },
         Writer {
             name: "rules that changed",

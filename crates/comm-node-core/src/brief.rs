@@ -22,6 +22,8 @@ pub struct Brief<'r> {
     pub live: &'r [String],
     /// The leases of others in the session's scope.
     pub foreign: &'r [Lease],
+    /// True if there may be more of them.
+    pub more_foreign: bool,
     /// The pause in force.
     pub paused: Option<&'r Pause>,
     /// True if `comm-node.yaml` changed and could not be compiled.
@@ -31,7 +33,7 @@ pub struct Brief<'r> {
 /// Peers that are named one by one; of the rest only the number is said.
 const PEERS: usize = 24;
 /// Leases that are named one by one.
-const HELD: usize = 5;
+pub const HELD: usize = 5;
 /// Peers up to this number are described with their whole scope, more with their first pattern.
 const WITH_SCOPE: usize = 6;
 
@@ -64,7 +66,7 @@ pub fn session(brief: &Brief<'_>) -> String {
     if let Binding::Domain(domain) = brief.binding {
         trade(&mut out, domain);
     }
-    held(&mut out, brief.foreign);
+    held(&mut out, brief.foreign, brief.more_foreign);
     peers(&mut out, brief);
     if matches!(brief.binding, Binding::Domain(_)) && registry.all_domains().len() > 1 {
         out.push_str("Mail: `comm-node send <domain> '…'`, `reply <id> '…'` answers, `ack <id>` closes, `inbox` lists.\n");
@@ -141,15 +143,19 @@ fn trade(out: &mut String, domain: &Domain<'_>) {
 }
 
 /// Without times: a text that is the same at the next start is not told again.
-fn held(out: &mut String, foreign: &[Lease]) {
+fn held(out: &mut String, foreign: &[Lease], more: bool) {
     if foreign.is_empty() {
         return;
     }
     let each = foreign.iter().map(|l| format!("`{}` by {}", one_line(&l.path, 120), l.holder.describe()));
+    // Those that were found are no number of all.
+    let held = match more {
+        true => format!("{} and perhaps more", each.take(HELD).collect::<Vec<_>>().join(", ")),
+        false => list(each, HELD),
+    };
     let _ = writeln!(
         out,
-        "Held by others in this scope, so edits there are refused for now: {}. `comm-node locks` lists all.",
-        list(each, HELD)
+        "Held by others in this scope, so edits there are refused for now: {held}. `comm-node locks` lists all."
     );
 }
 
@@ -248,8 +254,12 @@ mod tests {
         ] {
             let leases: Vec<Lease> = (0..count).map(lease).collect();
             let mut out = String::new();
-            held(&mut out, &leases);
+            held(&mut out, &leases, false);
             assert!(out.ends_with(end) && out.is_empty() == (count == 0), "{out}");
+            out.clear();
+            held(&mut out, &leases, true);
+            assert!(count == 0 || out.contains(" and perhaps more. `comm-node locks`"), "{out}");
+            assert_eq!(out.matches("src/").count(), count.min(HELD), "{out}");
         }
     }
 }

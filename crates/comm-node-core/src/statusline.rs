@@ -87,8 +87,7 @@ pub fn gather(store: &Store, id: &SessionId) -> Result<Line> {
     line.progress = session.progress;
     line.blocked = session.activity == Some(Activity::Blocked);
     let limit = Deadline::after(LISTING);
-    if let Ok((mut leases, _)) = store.leases().list_until(Some(limit)) {
-        leases.retain(|lease| lease.holder.session.as_ref() == Some(id));
+    if let Ok(leases) = store.leases().held_by(id, limit) {
         let own = counting(leases, now, &|_| crate::process::Liveness::Alive);
         line.leases = (own.len(), limit.passed());
     }

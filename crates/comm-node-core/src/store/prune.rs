@@ -26,7 +26,7 @@ pub struct Leftovers {
     pub temporary: Vec<PathBuf>,
     /// Records of shell commands that began more than a week ago.
     pub calls: Vec<PathBuf>,
-    /// Lists of what a session wrote, of sessions that can't be resumed any more.
+    /// Lists of what a session wrote and of where its leases are, of sessions that can't be resumed any more.
     pub touched: Vec<PathBuf>,
 }
 
@@ -55,8 +55,9 @@ impl Store {
         };
         let (ended, calls) = (records("sessions/ended", ENDED_MS), records("calls", CALL_MS));
         // A session that is silent for as long has nothing to hand over, unless its record says that it goes on.
-        let touched = plain_files(&self.dir, "touched")
+        let touched = ["touched", super::leases::held::DIR]
             .into_iter()
+            .flat_map(|dir| plain_files(&self.dir, dir))
             .filter(|(path, at)| {
                 let goes_on = |stem: &std::ffi::OsStr| {
                     ["sessions", "sessions/ended"].iter().any(|dir| {
@@ -82,6 +83,7 @@ impl Store {
             "sessions",
             "sessions/ended",
             "leases",
+            super::leases::held::DIR,
             "log",
             "calls",
             "touched",
@@ -202,6 +204,9 @@ mod tests {
         for (id, age) in [("old", 31), ("gone", 31), ("new", 40), ("live", 40), ("fresh", 1)] {
             put(&format!("touched/{id}.jsonl"), age * day);
         }
+        put("leases/of/gone.jsonl", 31 * day);
+        put("leases/of/live.jsonl", 31 * day);
+        put("leases/of/complete.json", 31 * day);
         put("calls/old.json", 8 * day);
         put("calls/new.json", 6 * day);
         put(".registry.json.1-0.tmp", day);
@@ -219,7 +224,8 @@ mod tests {
         let went = store.prune(now, Deadline::after(Duration::from_secs(5))).expect("prunes");
         assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 6), "{went:?}");
         assert_eq!(went.calls, [store.dir().join("calls/old.json")]);
-        assert_eq!(went.touched, ["gone", "old"].map(|id| store.dir().join(format!("touched/{id}.jsonl"))));
+        let lists = ["touched/gone.jsonl", "touched/old.jsonl", "leases/of/gone.jsonl"];
+        assert_eq!(went.touched, lists.map(|list| store.dir().join(list)));
         assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
         for kept in [
             "sessions/ended/new.json",
@@ -228,6 +234,8 @@ mod tests {
             "touched/new.jsonl",
             "touched/live.jsonl",
             "touched/fresh.jsonl",
+            "leases/of/live.jsonl",
+            "leases/of/complete.json",
             "registry.json",
             "log/events.jsonl",
         ] {

@@ -154,8 +154,7 @@ impl Store {
     /// How many leases a session holds; nobody waits long for that.
     fn held_by(&self, id: &SessionId, deadline: Deadline) -> usize {
         let limit = deadline.at_most(Duration::from_millis(200));
-        let leases = self.leases().list_until(Some(limit)).map_or_else(|_| Vec::new(), |(leases, _)| leases);
-        leases.iter().filter(|lease| lease.holder.session.as_ref() == Some(id)).count()
+        self.leases().held_by(id, limit).map_or(0, |leases| leases.len())
     }
 
     fn write_session_quietly(&self, session: &Session, heard_ms: u64) -> Result<()> {

@@ -29,6 +29,8 @@ pub const HOOK: Hook = Hook { program: "comm-node-session-start", gate: false, r
 
 /// How long the lease table is read for the brief: what it says of leases is of use, and no decision.
 const LISTING: Duration = Duration::from_millis(20);
+/// And so many of its files.
+const FILES: usize = 12;
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
     let Some(scene) = Scene::of_session(call, around, deadline)? else {
@@ -43,19 +45,18 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     put_on_path(around);
     meter::at_start(&scene, &session, call, around, deadline);
     let now = clock::now_ms();
-    let live: Vec<String> = others
-        .into_iter()
-        .filter(|(s, heartbeat)| s.is_live(*heartbeat, now))
-        .filter_map(|(s, _)| s.domain)
-        .collect();
+    let others: Vec<Session> =
+        others.into_iter().filter(|(s, heartbeat)| s.is_live(*heartbeat, now)).map(|(s, _)| s).collect();
+    let live: Vec<String> = others.iter().filter_map(|s| s.domain.clone()).collect();
     let binding = guard::binding(&scene.registry, &session);
-    let foreign = foreign(&scene, &session, binding, deadline);
+    let (foreign, more_foreign) = foreign(&scene, &session, &others, binding, deadline);
     let paused = scene.store.paused();
     let mut text = brief::session(&Brief {
         registry: &scene.registry,
         binding,
         live: &live,
         foreign: &foreign,
+        more_foreign,
         paused: paused.as_ref(),
         stale: scene.is_stale(),
     });
@@ -83,20 +84,35 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     }
 }
 
-/// What others hold of the session's scope, as far as it can be read in a short time. What can't
-/// be read is the guard's to report, at the edit that it concerns.
-fn foreign(scene: &Scene, session: &Session, binding: Binding<'_>, deadline: Deadline) -> Vec<Lease> {
-    let Binding::Domain(domain) = binding else { return Vec::new() };
+/// What live sessions and persons hold of the session's scope, as far as it can be read in a short time, and whether
+/// there may be more. What can't be read is the guard's to report, at the edit that it concerns.
+fn foreign(
+    scene: &Scene,
+    session: &Session,
+    others: &[Session],
+    binding: Binding<'_>,
+    deadline: Deadline,
+) -> (Vec<Lease>, bool) {
+    let nothing = (Vec::new(), false);
+    let Binding::Domain(domain) = binding else { return nothing };
     if domain.mode == Mode::Off {
-        return Vec::new();
+        return nothing;
     }
     let any = |patterns: &[Pattern<'_>], path: &str| patterns.iter().any(|p| glob::matches(p.glob(), path));
     let wanted = |path: &str| any(&domain.scope, path) && !any(&domain.exclude, path);
-    let Ok(mut leases) = scene.store.leases().list_some(deadline.at_most(LISTING), &wanted) else {
-        return Vec::new();
+    let is_foreign = |lease: &Lease| is_foreign(lease, &session.session_id, &scene.registry, domain);
+    let enough = |leases: &[Lease]| leases.iter().filter(|lease| is_foreign(lease)).count() > brief::HELD;
+    // Whose domain is another mostly has its leases elsewhere.
+    let near = |other: &&Session| other.domain.is_none() || other.domain == session.domain;
+    let far = |other: &&Session| !near(other);
+    let order: Vec<&SessionId> =
+        others.iter().filter(near).chain(others.iter().filter(far)).map(|other| &other.session_id).collect();
+    let limit = deadline.at_most(LISTING);
+    let Ok((mut leases, more)) = scene.store.leases().some_of(&order, &wanted, &enough, FILES, limit) else {
+        return nothing;
     };
-    leases.retain(|lease| is_foreign(lease, &session.session_id, &scene.registry, domain));
-    counting(leases, Now::read(), &|holder| scene.store.holder_liveness(holder))
+    leases.retain(is_foreign);
+    (counting(leases, Now::read(), &|holder| scene.store.holder_liveness(holder)), more)
 }
 
 /// Lets the session's shell commands find `comm-node`: adds this program's directory to the end of

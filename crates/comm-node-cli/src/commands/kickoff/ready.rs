@@ -154,6 +154,7 @@ fn brief_of(here: &Here, registry: &Registry<'_>, session: &Session) -> Result<S
         binding: guard::binding(registry, session),
         live: &live,
         foreign: &[],
+        more_foreign: false,
         paused: paused.as_ref(),
         stale: false,
     }))

@@ -228,7 +228,7 @@ fn leftovers(store: &Store, fix: bool) -> Check {
     }
     let what = format!(
         "{} records of ended sessions silent for over 30 days, {} rotated logs beyond the newest 5, {} old temporary \
-         files, {} records of shell commands over a week old, {} lists of what such sessions wrote",
+         files, {} records of shell commands over a week old, {} lists of what such sessions wrote or held",
         found.ended.len(),
         found.logs.len(),
         found.temporary.len(),

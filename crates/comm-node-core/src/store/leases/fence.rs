@@ -130,7 +130,11 @@ fn highest(store: &Store) -> Result<u64> {
     };
     let mut high = None;
     for entry in entries {
-        let path = entry.map_err(Error::io("list", &dir))?.path();
+        let entry = entry.map_err(Error::io("list", &dir))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let path = entry.path();
         let bytes = file::read_head(&path, journal::MAX)?.unwrap_or_default();
         high = high.max(Some(Journal::salvage(&bytes).highest));
     }

@@ -9,7 +9,7 @@ use crate::store::file::{self, Durability};
 use crate::{Error, Result, glob};
 
 /// Explicit leases.
-const EXPLICIT: &str = "explicit.jsonl";
+pub(super) const EXPLICIT: &str = "explicit.jsonl";
 
 /// So many files of one request are kept open at most; a process has only so many.
 const OPEN: usize = 32;

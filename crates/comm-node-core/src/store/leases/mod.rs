@@ -3,6 +3,7 @@
 //! ```text
 //! leases/explicit.jsonl   what `comm-node lock` took; few, flushed, read by every hook
 //! leases/00.jsonl … ff.jsonl   what writes took, by the hash of the path; not flushed
+//! leases/of/<session>.jsonl   in which of those a session may have leases
 //! leases/last.json, fencing.json   the fencing number
 //! leases.lock   the lock that every change is made under
 //! ```
@@ -17,6 +18,7 @@
 use super::crash;
 mod fence;
 mod files;
+pub(super) mod held;
 mod journal;
 mod release;
 mod repair;
@@ -212,8 +214,8 @@ impl Leases<'_> {
         }
     }
 
-    /// Writes what was decided. What ends alone is written first, a number before the lease that
-    /// bears it, and each file once; wherever it breaks off, no path has two holders.
+    /// Writes what was decided. What ends alone is written first, a number and a hint before the lease that they are
+    /// of, and each file once; wherever it breaks off, no path has two holders.
     fn carry_out(&self, mut plan: Plan, files: &Files, who: &Asking<'_>) -> Result<Vec<Lease>> {
         for (lease, why) in &plan.ended {
             self.log("lease_taken_over", lease, why.as_str(), who.holder)?;
@@ -223,6 +225,7 @@ impl Leases<'_> {
             let first = fence::take(self.store, count, process::boot().as_deref())?;
             plan.new.iter_mut().zip(first..).for_each(|(lease, number)| lease.fencing = number);
         }
+        self.remember(&plan.new)?;
         let ended = plan.ended.into_iter().map(|(lease, _)| lease);
         let mut ends: Vec<Lease> = ended.chain(plan.replaced).collect();
         ends.iter_mut().for_each(|l| l.released = true);
@@ -258,20 +261,8 @@ impl Leases<'_> {
     /// # Errors
     /// When the directory itself can't be listed.
     pub fn list(&self) -> Result<(Vec<Lease>, Vec<Error>)> {
-        self.list_until(None)
-    }
-
-    /// As [`Leases::list`]; after the deadline no further file is read, and what was not read is
-    /// missing.
-    ///
-    /// # Errors
-    /// When the directory itself can't be listed.
-    pub fn list_until(&self, deadline: Option<Deadline>) -> Result<(Vec<Lease>, Vec<Error>)> {
         let (mut leases, mut errors) = (Vec::new(), Vec::new());
         for name in self.names()? {
-            if deadline.is_some_and(Deadline::passed) {
-                break;
-            }
             match self.file(name).and_then(|f| f.journal.leases(|_, _| true)) {
                 Ok(mut some) => leases.append(&mut some),
                 Err(e) => errors.push(e),
@@ -281,15 +272,55 @@ impl Leases<'_> {
         Ok((leases, errors))
     }
 
-    /// The leases in force whose path is `wanted`, and every explicit one, by path; after the deadline no further
+    /// What `session` holds by the table, whether or not it still counts, sorted by path. After the deadline no further
     /// file is read. What can't be read is missing too: this is for telling, not for deciding.
     ///
     /// # Errors
-    /// When the directory itself can't be listed.
-    pub fn list_some(&self, deadline: Deadline, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Lease>> {
+    /// When it can't be told in which files that may be.
+    pub fn held_by(&self, session: &SessionId, deadline: Deadline) -> Result<Vec<Lease>> {
+        let needle = format!("\"{session}\"").into_bytes();
         let mut leases = Vec::new();
-        for name in self.names()? {
+        for name in self.names_of(session)? {
             if deadline.passed() {
+                break;
+            }
+            let Ok(file) = self.file(name) else { continue };
+            let mut some =
+                file.journal.leases(|_, line| journal::contains(line, &needle)).unwrap_or_default();
+            some.retain(|lease| lease.holder.session.as_ref() == Some(session));
+            leases.append(&mut some);
+        }
+        leases.sort_by(by_path);
+        Ok(leases)
+    }
+
+    /// Explicit leases and those of `sessions`, in this order, that are `wanted`, given their paths, until `enough` says
+    /// so, the deadline has passed or `most` files of automatic leases were read; and whether there may be more. What
+    /// can't be read is missing: this is for telling, not for deciding.
+    ///
+    /// # Errors
+    /// When it can't be told in which files they are.
+    pub fn some_of(
+        &self,
+        sessions: &[&SessionId],
+        wanted: &dyn Fn(&str) -> bool,
+        enough: &dyn Fn(&[Lease]) -> bool,
+        most: usize,
+        deadline: Deadline,
+    ) -> Result<(Vec<Lease>, bool)> {
+        let mut names = vec![files::EXPLICIT.to_owned()];
+        for session in sessions {
+            for name in self.names_of(session)? {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        let mut leases: Vec<Lease> = Vec::new();
+        let mut more = names.len() > most + 1;
+        for name in names.into_iter().take(most + 1) {
+            if deadline.passed() || enough(&leases) {
+                more = true;
                 break;
             }
             let Ok(file) = self.file(name) else { continue };
@@ -297,7 +328,7 @@ impl Leases<'_> {
             leases.append(&mut file.journal.leases(|path, _| explicit || wanted(path)).unwrap_or_default());
         }
         leases.sort_by(by_path);
-        Ok(leases)
+        Ok((leases, more))
     }
 
     /// Writes the audit line for a lease that ended by another's hand.

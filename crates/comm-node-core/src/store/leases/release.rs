@@ -38,15 +38,26 @@ impl Leases<'_> {
             return Ok(Vec::new());
         }
         let _lock = self.lock_table(deadline)?;
-        let names = match which.asks() {
-            Some(asks) => self.names_for(asks)?,
-            None => self.names()?,
+        let whole = which.whole();
+        let names = match (which.asks(), whole) {
+            (Some(asks), _) => self.names_for(asks)?,
+            (None, Some(session)) => self.names_of(session)?,
+            (None, None) => self.names()?,
         };
         let needle = which.needle();
         let needed = |line: &[u8]| needle.as_ref().is_none_or(|n| journal::contains(line, n));
-        let release_in = |name: String| -> Result<Vec<Lease>> {
+        let looked = names.len();
+        // Where the session has automatic leases still.
+        let mut left = Vec::new();
+        let mut release_in = |name: String| -> Result<Vec<Lease>> {
             let file = self.file(name)?;
             let mut ends = file.journal.leases(|_, line| needed(line))?;
+            let stays = |lease: &Lease| {
+                !which.means(lease) && lease.kind == Kind::Automatic && lease.holder.session.as_ref() == whole
+            };
+            if whole.is_some() && ends.iter().any(stays) {
+                left.push(file.name.clone());
+            }
             ends.retain(|lease| which.means(lease));
             ends.iter_mut().for_each(|l| l.released = true);
             // Mostly a file's leases go together, and then the file does.
@@ -69,6 +80,12 @@ impl Leases<'_> {
             }
         }
         gone.iter_mut().for_each(|l| l.released = false);
+        if let (Some(session), None) = (whole, &fault) {
+            match which {
+                Release::Session(_) => self.forget(session)?,
+                _ => self.shorten(session, &left, looked)?,
+            }
+        }
         fault.map_or(Ok(gone), Err)
     }
 
@@ -77,7 +94,8 @@ impl Leases<'_> {
     fn has_any(&self, which: &Release<'_>) -> Result<bool> {
         let needle = which.needle();
         let needed = |line: &[u8]| needle.as_ref().is_none_or(|n| journal::contains(line, n));
-        Ok(self.names()?.into_iter().any(|name| {
+        let names = which.whole().map_or_else(|| self.names(), |session| self.names_of(session))?;
+        Ok(names.into_iter().any(|name| {
             let leases = self.file(name).and_then(|file| file.journal.leases(|_, line| needed(line)));
             leases.map_or(true, |leases| leases.iter().any(|lease| which.means(lease)))
         }))
@@ -100,6 +118,11 @@ impl Release<'_> {
             Self::Of(session, _) => session.as_ref(),
             Self::Force(_) => None,
         }
+    }
+
+    /// The session of which everything that is meant is looked for.
+    fn whole(&self) -> Option<&SessionId> {
+        if self.asks().is_some() { None } else { self.session() }
     }
 
     /// What every line about a lease that is meant contains.

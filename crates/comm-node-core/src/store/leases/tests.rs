@@ -1,5 +1,7 @@
 //! The table on a real file system, with writers that die at every point.
 
+mod held;
+
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -449,8 +451,9 @@ fn a_state_that_cannot_be_written_is_an_error() {
     assert!(matches!(b.take("A", "y"), Err(Error::Untrusted { .. })));
 }
 
-/// Two leases that count must not meet unless one lets the other through.
+/// Two leases that count must not meet unless one lets the other through; and where a session's are is known.
 fn check(b: &Bench, what: &str) {
+    held::check(b, what);
     let counts = |l: &&Lease| ending(l, b.now.get(), b.life(&l.holder)).is_none();
     let all = b.list();
     let live: Vec<&Lease> = all.iter().filter(counts).collect();
