@@ -504,3 +504,80 @@ fn the_overview_has_bars_and_says_what_has_no_price() {
     node.run("", &["budget", "--domain", "backnd"]).refused(&["did you mean `backend`?"]);
     assert_eq!(listed(&node).as_array().map(Vec::len), Some(2));
 }
+
+/// A tally that is lost, or has lost its end, is made again from the records before anything goes by it.
+#[test]
+fn a_tally_that_is_gone_or_torn_opens_no_budget() {
+    let path = ".comm-node/ledger/domains/backend.jsonl";
+    for how in ["gone", "cut", "empty", "all gone"] {
+        let node = node("{tokens_per_day: 1000}", "");
+        let exhausted = |node: &Node| {
+            node.batch("b");
+            write(node, "b", "api/a.rs").contains("\"deny\"")
+        };
+        spend(&node, "frontend", "", 7, 0);
+        assert!(!exhausted(&node));
+        spend(&node, "backend", "", 600, 0);
+        spend(&node, "backend", "", 600, 0);
+        assert!(exhausted(&node));
+        let tally = node.root.join(path);
+        let text = fs::read_to_string(&tally).expect("reads");
+        match how {
+            "gone" => fs::remove_file(&tally).expect("removes"),
+            "cut" => {
+                // In its last line, which told of the second one.
+                let mut value: Value = serde_json::from_str(&text).expect("JSON");
+                let open = value["open"].as_object_mut().expect("is open");
+                let last = open.keys().next_back().expect("has one").clone();
+                open.remove(&last);
+                fs::write(&tally, format!("{value}\n{{\"version\":1,\"open\":{{\"{last}")).expect("writes");
+            }
+            "empty" => fs::write(&tally, "").expect("writes"),
+            _ => fs::remove_dir_all(tally.parent().expect("has one")).expect("removes"),
+        }
+        assert!(exhausted(&node), "{how}");
+        if how == "empty" {
+            // As with all state that is damaged, it is a person's to set it aside; it counts no less after that.
+            node.run("", &["doctor", "--fix"]);
+        }
+        // Nor does the next one that spends begin anew.
+        fs::remove_file(&tally).unwrap_or(());
+        spend(&node, "backend", "", 1, 0);
+        assert!(exhausted(&node), "{how}");
+        let spent = node.store().ledger().spent("backend").expect("reads").total.usage;
+        assert_eq!(spent.input_tokens + spent.output_tokens, 1_201, "{how}");
+        assert_eq!(node.store().ledger().spent("frontend").expect("reads").total.usage.output_tokens, 4);
+    }
+}
+
+/// The guard goes by the sums that `usage` has just put right, without waiting for a batch of calls.
+#[test]
+fn usage_makes_the_standing_anew() {
+    let node = node("{tokens_per_day: 1000}", "");
+    spend(&node, "backend", "", 1, 0);
+    node.batch("b");
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+    spend(&node, "backend", "", 1_000, 0);
+    assert_eq!(write(&node, "b", "api/b.rs"), "");
+    node.run("", &["usage"]).good();
+    assert!(write(&node, "b", "api/c.rs").contains("\"deny\""));
+}
+
+/// A session whose record can't be read spends unseen, and so does not write while it has a budget.
+#[test]
+fn a_session_that_cannot_be_metered_is_refused_with_the_record() {
+    let node = node("{tokens_per_day: 1000}", "");
+    assert_eq!(write(&node, "b", "api/a.rs"), "");
+    let record = node.root.join(".comm-node/ledger/sessions/b/main.jsonl");
+    fs::create_dir_all(record.parent().expect("has one")).expect("makes");
+    fs::write(&record, "{\"version\":1,\"off").expect("writes");
+    let transcript = node.root.join("b.jsonl");
+    fs::write(&transcript, "").expect("writes");
+    let call = json!({"transcript_path": transcript, "tool_calls": [{"tool_name": "Read", "tool_use_id": "t", "tool_input": {}}]});
+    node.hook(POST, "b", None, "PostToolBatch", &call);
+    node.prompt("b");
+    let said = write(&node, "b", "api/b.rs");
+    assert!(said.contains("\"deny\"") && said.contains("sessions/b/main.jsonl"), "{said}");
+    node.run("", &["doctor", "--fix"]);
+    assert_eq!(write(&node, "b", "api/b.rs"), "");
+}

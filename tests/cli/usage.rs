@@ -201,3 +201,56 @@ fn days_since_and_mail() {
     let said = node.run("", &["usage", "--since", "soon"]);
     assert!(said.code == 2 && said.err.contains("2026-11-25, or a span such as 7d"), "{said:?}");
 }
+
+/// What can't be read of the records does not make the sums say less.
+#[test]
+fn a_record_that_cannot_be_read_lowers_no_sum() {
+    for (how, is_closed) in
+        [("torn", false), ("torn", true), ("empty", true), ("pipe", false), ("pipe", true), ("gone", true)]
+    {
+        let node = Node::new();
+        fs::write(node.root.join("f.jsonl"), line("f", "m1", "x", 1)).expect("writes");
+        fs::create_dir_all(node.root.join("f/subagents")).expect("makes");
+        fs::write(node.root.join("f/subagents/agent-a.jsonl"), line("f", "m2", "x", 2)).expect("writes");
+        assert_eq!(by(&rows(&node, &["--import", "f.jsonl"]), "domain", "frontend")["responses"], 2);
+        let spent = || node.store().ledger().spent("frontend").expect("reads").total.usage.responses;
+        if is_closed {
+            // Nobody knows then what part of the sum it is.
+            fs::remove_file(node.root.join(".comm-node/sessions/f.json")).expect("removes");
+            node.run("", &["usage"]).good();
+        }
+        let record = node.root.join(".comm-node/ledger/sessions/f/main.jsonl");
+        let text = fs::read(&record).expect("reads");
+        fs::remove_file(&record).expect("removes");
+        match how {
+            "torn" => fs::write(&record, &text[..text.len() / 2]).expect("writes"),
+            "empty" => fs::write(&record, "").expect("writes"),
+            "pipe" => {
+                let made = std::process::Command::new("mkfifo").arg(&record).status().expect("runs");
+                assert!(made.success());
+            }
+            _ => {}
+        }
+        for _ in 0..2 {
+            let said = node.run("", &["usage"]).good();
+            if how == "gone" {
+                // There is nothing that could be read: the sums are the records', and that is told.
+                assert_eq!(
+                    (spent(), said.err.contains("is now lower by 1,100 tokens")),
+                    (1, true),
+                    "{said:?}"
+                );
+                break;
+            }
+            assert_eq!(spent(), 2, "{how}: {said:?}");
+            assert!(said.err.contains("sessions/f/main.jsonl"), "{how}: {said:?}");
+            assert_eq!(said.err.contains("domain frontend: its sum says more"), is_closed, "{how}: {said:?}");
+        }
+        // Its transcript makes it again, but for what is no file of ours to move.
+        let said = node.run("", &["usage", "--import", "f.jsonl"]).good();
+        assert_eq!(said.err.contains("moved to"), matches!(how, "torn" | "empty"), "{how}: {said:?}");
+        assert_eq!(spent(), 2, "{how}: {said:?}");
+        let said = node.run("", &["usage"]).good();
+        assert_eq!(said.err.contains("main.jsonl"), how == "pipe", "{how}: {said:?}");
+    }
+}

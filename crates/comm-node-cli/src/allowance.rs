@@ -38,7 +38,7 @@ fn exhausted(
     if registry.policy.on_exhausted == OnExhausted::Warn {
         return Ok(None);
     }
-    let tally = here.store.ledger().tally(domain)?.unwrap_or_default();
+    let tally = here.store.ledger().whole_tally(domain)?;
     let counted = tally.spent().task(task).message_tokens();
     // The ledger takes messages over with what sessions spend; those since then are counted here.
     let (since, _) = here.store.mail().traffic(domain, &tally.mail, MAX_SINCE)?;

@@ -274,7 +274,7 @@ pub(crate) fn listed(here: &Here, registry: &Registry<'_>, only: Option<&str>) -
     let mut add = |domain: &str, budget: &Budget, of: Option<&str>| -> Result<()> {
         let figures = match of {
             Some(name) => here.store.figures(name, &today)?,
-            None => here.store.figures_of_all(&today)?,
+            None => here.store.figures_of_all(registry, &today)?,
         };
         for line in lines(budget, &here.store.grants(of)?, &figures, &today) {
             let spent = match line.span {

@@ -15,7 +15,7 @@ use comm_node_core::ledger::{
     digest,
 };
 use comm_node_core::node::registry::Registry;
-use comm_node_core::session::{Claim, Session, natural_binding};
+use comm_node_core::session::{Claim, Session, SessionId, natural_binding};
 use comm_node_core::store::file;
 
 use crate::env::Env;
@@ -84,15 +84,12 @@ impl<'m> Meter<'m> {
         let sessions: BTreeSet<_> = sources.into_iter().map(|source| source.session).collect();
         for session in sessions {
             let main = Source::main(session.clone());
-            match self.here.store.ledger().record(&main) {
-                Ok(Some(record)) => {
-                    if let Some(transcript) = Transcript::new(Path::new(&record.path), &session) {
-                        let failed = self.session(&transcript, Some(&record));
-                        tell_failed(failed, out, transcript.path());
-                    }
-                }
-                Ok(None) => {}
-                Err(e) => self.mend(&e, out),
+            // A record that can't be read is told where the sums are compared with the records.
+            if let Ok(Some(record)) = self.here.store.ledger().record(&main)
+                && let Some(transcript) = Transcript::new(Path::new(&record.path), &session)
+            {
+                let failed = self.session(&transcript, Some(&record));
+                tell_failed(failed, out, transcript.path());
             }
         }
     }
@@ -114,6 +111,8 @@ impl<'m> Meter<'m> {
         let count = files.len();
         for (index, (_, path)) in files.into_iter().enumerate() {
             let Some(transcript) = Transcript::at(&path) else { continue };
+            let agents = transcript.agents().into_iter().map(|file| file.source);
+            agents.chain([transcript.main()]).for_each(|source| self.mend(&source, out));
             let record = self.here.store.ledger().record(&transcript.main()).unwrap_or_default();
             let failed = self.session(&transcript, record.as_ref());
             tell_failed(failed, out, &path);
@@ -122,14 +121,15 @@ impl<'m> Meter<'m> {
         Ok(())
     }
 
-    /// A damaged record makes way: its transcript is read again.
-    fn mend(&self, error: &comm_node_core::Error, out: &Out) {
-        match error {
-            comm_node_core::Error::Damaged { path, .. } => match self.here.store.set_aside(path) {
-                Ok(aside) => out.note(format!("{error}; it was moved to {}", aside.display())),
+    /// A damaged record makes way: its transcript is at hand, and is read again.
+    fn mend(&self, source: &Source, out: &Out) {
+        if let Err(e @ comm_node_core::Error::Damaged { .. }) = self.here.store.ledger().record(source)
+            && let comm_node_core::Error::Damaged { path, .. } = &e
+        {
+            match self.here.store.set_aside(path) {
+                Ok(aside) => out.note(format!("{e}; it was moved to {}", aside.display())),
                 Err(e) => out.note(e.to_string()),
-            },
-            e => out.note(e.to_string()),
+            }
         }
     }
 }
@@ -144,7 +144,10 @@ impl Meter<'_> {
         let (keys, since_ms) = match (&session, record) {
             (Some(session), _) => (keys_of(session), clock::parse_rfc3339(&session.started).unwrap_or(0)),
             (None, Some(record)) => (record.keys.clone(), record.since_ms),
-            (None, None) => (self.guess(transcript.path()), 0),
+            (None, None) => match self.of_subagents(id) {
+                Some(record) => (Keys { role: "main".to_owned(), ..record.keys }, record.since_ms),
+                None => (self.guess(transcript.path()), 0),
+            },
         };
         let mut failed = Vec::new();
         let main = AgentFile { source: transcript.main(), path: transcript.path().to_path_buf() };
@@ -183,6 +186,12 @@ impl Meter<'_> {
         }
         self.report.files += u64::from(self.report.bytes > before);
         Ok(())
+    }
+
+    /// What is on record of the session's subagents, which were booked on the same domain.
+    fn of_subagents(&self, session: &SessionId) -> Option<Record> {
+        let ledger = self.here.store.ledger();
+        ledger.sources_of(session).iter().find_map(|source| ledger.record(source).ok()?)
     }
 
     /// What a session that the node never heard of is booked on: the domain whose own directory it worked in.

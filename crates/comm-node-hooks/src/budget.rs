@@ -185,7 +185,7 @@ pub(crate) enum After {
     End(Answer),
 }
 
-/// PostToolBatch, after the meter: what is news about the budgets, or the end of the run.
+/// PostToolBatch, after the meter, which has `metered` or could not: what is news about the budgets, or the end of the run.
 ///
 /// # Errors
 /// When the state can't be read or written.
@@ -193,9 +193,15 @@ pub(crate) fn at_batch(
     scene: &Scene,
     session: &Session,
     call: &Call<'_>,
+    metered: bool,
     deadline: Deadline,
 ) -> Result<After> {
     let Some(purse) = Purse::of(scene, session) else { return Ok(After::Say(String::new())) };
+    if !metered {
+        // It spends unseen: the guard asks anew where its budgets stand, and is told why nobody can say.
+        scene.store.withdraw(&purse.domain.name, deadline.at_most(Duration::from_secs(1)));
+        return Ok(After::Say(String::new()));
+    }
     let standing = purse.reassess(deadline)?;
     let marks = purse.marks(&standing);
     let first = marks.first().filter(|(_, mark)| mark.band == Band::All);

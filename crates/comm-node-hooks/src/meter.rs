@@ -11,6 +11,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 use std::time::Duration;
 
+use comm_node_core::Error;
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::ledger::{
@@ -36,11 +37,13 @@ struct Meter<'s> {
     around: &'s Surroundings,
     deadline: Deadline,
     bytes: u64,
+    /// True once something on record could not be read or written.
+    failed: bool,
 }
 
 impl<'s> Meter<'s> {
     fn new(scene: &'s Scene, around: &'s Surroundings, deadline: Deadline, bytes: u64) -> Self {
-        Self { scene, around, deadline: deadline.at_most(TIME), bytes }
+        Self { scene, around, deadline: deadline.at_most(TIME), bytes, failed: false }
     }
 
     /// Reads on in one transcript; false where there was nothing new.
@@ -64,6 +67,8 @@ impl<'s> Meter<'s> {
         };
         let bound = Bound { bytes: self.bytes, deadline: self.deadline };
         let read = self.scene.store.ledger().catch_up(source, path, since_ms, &mut booking, bound);
+        // What is held by another is booked at the next look.
+        self.failed |= read.as_ref().is_err_and(|e| !matches!(e, Error::Locked { .. }));
         let bytes = read.map_or(0, |progress| progress.bytes);
         self.bytes = self.bytes.saturating_sub(bytes);
         bytes > 0
@@ -146,20 +151,20 @@ fn keys_of_agent(session: &Session, kind: Option<&str>) -> Keys {
     keys(session, kind.filter(|kind| !kind.is_empty()).unwrap_or("subagent"))
 }
 
-/// PostToolBatch and SubagentStop: what the agent that calls gained.
+/// PostToolBatch and SubagentStop: what the agent that calls gained; false where that can't be put on record.
 pub(crate) fn at_batch(
     scene: &Scene,
     session: &Session,
     call: &Call<'_>,
     around: &Surroundings,
     deadline: Deadline,
-) {
-    let Some(transcript) = transcript_of(call, session) else { return };
+) -> bool {
+    let Some(transcript) = transcript_of(call, session) else { return true };
     let mut meter = Meter::new(scene, around, deadline, BYTES);
     let (source, path, keys) = match call.subagent() {
         None => (transcript.main(), transcript.path().to_path_buf(), keys_of_main(session)),
         Some(id) => {
-            let Some(file) = transcript.agent(id) else { return };
+            let Some(file) = transcript.agent(id) else { return true };
             (file.source, file.path, keys_of_agent(session, call.agent_type.as_deref()))
         }
     };
@@ -170,6 +175,7 @@ pub(crate) fn at_batch(
     if call.subagent().is_none() || path.symlink_metadata().is_ok() {
         meter.read(&source, &path, &keys, since(session));
     }
+    !meter.failed
 }
 
 /// Stop and SessionEnd: what the session and its subagents gained.

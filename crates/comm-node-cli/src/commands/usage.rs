@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use comm_node_core::budget::Unit;
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::ledger::{Keys, Record, Source, Spend};
-use comm_node_core::store::{Cursor, Way};
+use comm_node_core::node::registry::Registry;
+use comm_node_core::store::{Cursor, Rebuilt, Way};
 use serde_json::{Map, Value, json};
 
 use crate::Outcome;
@@ -114,6 +116,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         ));
     }
     let records = settle(&here, out)?;
+    assess(&here, &registry, out);
     show(args, &here, &records, out)
 }
 
@@ -133,19 +136,63 @@ fn settle(here: &Here, out: &Out) -> Result<Vec<(Source, Record)>> {
     let ledger = here.store.ledger();
     let books = ledger.open(Deadline::after(PATIENCE)).context("the ledger is taken")?;
     let mut records = Vec::new();
+    let mut unread = ledger.lost_sources();
+    for source in &unread {
+        out.note(format!("the record of {source} was set aside; `comm-node usage --import` makes it again from its transcript"));
+    }
     for source in ledger.sources() {
         match ledger.record(&source) {
             Ok(Some(record)) => records.push((source, record)),
             Ok(None) => {}
-            Err(e) => out.note(format!("{e}; {}", e.remedy())),
+            Err(e) => {
+                out.note(format!("{e}; {}", unread_remedy(&e)));
+                unread.push(source);
+            }
         }
     }
     let now = clock::now_ms();
     let live = |source: &Source| here.store.session_lives(&source.session, now);
     for domain in domains(here, &records) {
-        books.rebuild(&domain, &records, &live)?;
+        match books.rebuild(&domain, &records, &unread, &live)? {
+            Rebuilt::Same | Rebuilt::Made => {}
+            Rebuilt::Kept => out.note(format!(
+                "domain {domain}: its sum says more than the records that can be read, and stays as it is"
+            )),
+            Rebuilt::Lowered(by) => out.note(format!(
+                "domain {domain}: its sum said more than all records do, and is now lower by {}",
+                less(&by)
+            )),
+        }
     }
     Ok(records)
+}
+
+/// What helps against a record that can't be read.
+fn unread_remedy(error: &comm_node_core::Error) -> &'static str {
+    match error {
+        comm_node_core::Error::Damaged { .. } => {
+            "`comm-node usage --import <transcript>` sets it aside and makes it again from the session's transcript"
+        }
+        e => e.remedy(),
+    }
+}
+
+fn less(by: &Spend) -> String {
+    let tokens = by.usage.tokens().saturating_add(by.message_tokens());
+    format!("{} and {}", Unit::Tokens.show(tokens), Unit::Usd.show(by.known_micro_usd()))
+}
+
+/// Has the budgets judged by the sums as they are now, which the guard goes by.
+fn assess(here: &Here, registry: &Registry<'_>, out: &Out) {
+    for domain in registry.domains.iter().filter(|d| d.budget.is_some() || registry.budget.is_some()) {
+        if let Err(e) = here.store.reassess(registry, &domain.name, Deadline::after(PATIENCE)) {
+            out.note(format!(
+                "where the budgets of {} stand can't be told: {e}; {}",
+                domain.name,
+                e.remedy()
+            ));
+        }
+    }
 }
 
 fn domains(here: &Here, records: &[(Source, Record)]) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Keys, Spend};
+use super::{Keys, Record, Spend};
 use crate::clock;
 use crate::store::{Cursor, Traffic, Way};
 
@@ -65,6 +65,15 @@ impl Account {
             }
         }
         self.trim();
+    }
+
+    /// True if nothing of it is less than in `other`.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let covers = |more: Spend, less: Spend| less.minus(more).is_zero();
+        covers(self.total, other.total)
+            && other.days.iter().all(|(day, spend)| covers(self.day(day), *spend))
+            && other.tasks.iter().all(|(task, (_, spend))| covers(self.task(task), *spend))
     }
 
     /// Forgets all but the latest days and tasks; the total stays.
@@ -133,6 +142,13 @@ impl Tally {
             self.closed.add(&Keys { task, day, ..Keys::default() }, spend);
         }
         self.closed.trim();
+    }
+
+    /// Adds all that `record` has for `domain` to the closed sum.
+    pub fn close_rows(&mut self, domain: &str, record: &Record) {
+        for row in record.rows.iter().filter(|row| row.keys.domain == domain) {
+            self.closed.add(&row.keys, row.spend);
+        }
     }
 
     /// What was spent by all sources.

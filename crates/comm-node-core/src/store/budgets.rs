@@ -99,9 +99,14 @@ impl Store {
     ///
     /// # Errors
     /// When a ledger can't be read.
-    pub fn figures_of_all(&self, today: &str) -> Result<Figures> {
+    pub fn figures_of_all(&self, registry: &Registry<'_>, today: &str) -> Result<Figures> {
         let mut all = Figures::default();
-        for domain in self.ledger().domains() {
+        // A tally that is gone is in no list: that of a domain which there is is missed.
+        let mut names = self.ledger().domains();
+        names.extend(registry.domains.iter().map(|domain| domain.name.to_string()));
+        names.sort_unstable();
+        names.dedup();
+        for domain in names {
             let one = self.figures(&domain, today)?;
             all.total = all.total.plus(one.total);
             all.today = all.today.plus(one.today);
@@ -128,7 +133,7 @@ impl Store {
         Ok(gauge(&lines(own, &self.grants(Some(domain))?, &figures, &today), task, width))
     }
 
-    /// What of the budgets' files, and of the tallies that they go by, can't be read.
+    /// What of the budgets' files, and of the tallies and records that they go by, can't be read. Not for hooks.
     #[must_use]
     pub fn damaged_budgets(&self) -> Vec<Error> {
         let mut found: Vec<Error> = self.standing().err().into_iter().collect();
@@ -141,6 +146,7 @@ impl Store {
         found.extend(names("budgets").iter().filter_map(|name| self.grants(Some(name)).err()));
         found.extend(names("messages").iter().filter_map(|name| self.history(name).err()));
         found.extend(self.ledger().domains().iter().filter_map(|name| self.ledger().tally(name).err()));
+        found.extend(self.ledger().sources().iter().filter_map(|source| self.ledger().record(source).err()));
         found
     }
 
@@ -183,6 +189,11 @@ impl Store {
         let today = today();
         let mut new = Standing { version: 1, ..old.clone() };
         let mut used = None;
+        let is_known =
+            old.domains.contains_key(domain) || registry.domain(domain).is_none_or(|d| d.budget.is_none());
+        if !is_known || (registry.budget.is_some() && old.node.is_none()) {
+            self.check_records(domain)?;
+        }
         if let Some(own) = registry.domain(domain).and_then(|domain| domain.budget.as_deref()) {
             let figures = self.figures(domain, &today)?;
             let mut grants = self.grants(Some(domain))?;
@@ -191,7 +202,9 @@ impl Store {
             used = more.then_some(grants);
         }
         new.node = match &registry.budget {
-            Some(budget) => Some(assess(budget, &self.grants(None)?, &self.figures_of_all(&today)?, &today)),
+            Some(budget) => {
+                Some(assess(budget, &self.grants(None)?, &self.figures_of_all(registry, &today)?, &today))
+            }
             None => None,
         };
         // Of domains that are gone nobody wants to know.
@@ -199,8 +212,22 @@ impl Store {
         Ok((new, used))
     }
 
-    /// Forgets where `domain` stands, as far as that can be done.
-    fn withdraw(&self, domain: &str, deadline: Deadline) {
+    /// That what the sessions of `domain` spend can be booked: with a record that can't be read they would spend unseen.
+    fn check_records(&self, domain: &str) -> Result<()> {
+        for session in self.sessions()?.into_iter().filter_map(Result::ok) {
+            if session.0.domain.as_deref() == Some(domain) {
+                let ledger = self.ledger();
+                ledger
+                    .sources_of(&session.0.session_id)
+                    .iter()
+                    .try_for_each(|s| ledger.record(s).map(drop))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets where `domain` stands, as far as that can be done: it is judged anew before anything goes by it.
+    pub fn withdraw(&self, domain: &str, deadline: Deadline) {
         let Ok(treasury) = self.treasury(deadline) else { return };
         if let Ok(Some(mut standing)) = self.standing()
             && (standing.domains.remove(domain).is_some() || standing.node.is_some())

@@ -54,10 +54,10 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
                     undone(&scene, &session, call, one, around, deadline)?;
                 }
             }
-            meter::at_batch(&scene, &session, call, around, deadline);
+            let metered = meter::at_batch(&scene, &session, call, around, deadline);
             scene.store.look_out_sometimes(&session.session_id, deadline);
             // What can't be read of budgets is the guard's to report, at the edit that it concerns.
-            let first = match budget::at_batch(&scene, &session, call, deadline) {
+            let first = match budget::at_batch(&scene, &session, call, metered, deadline) {
                 Ok(After::Say(text)) => text,
                 Ok(After::End(answer)) => {
                     // What stands in the drop box goes out all the same.

@@ -24,12 +24,14 @@ use sheet::Sheet;
 use super::file;
 use super::{Lock, Store, hidden};
 use crate::deadline::Deadline;
-use crate::ledger::{Account, Booking, Bound, Progress, Record, Source, Spent, Tally};
+use crate::ledger::{Account, Booking, Bound, Progress, Record, Source, Spend, Spent, Tally};
 use crate::session::SessionId;
 use crate::{Error, Result};
 
 /// The ledger is held for well under a millisecond; what is not booked now is booked next time.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// A tally that is gone is made again within so much time, or not at all.
+const RECOUNT: Duration = Duration::from_secs(1);
 /// So much of a domain's mail is counted at once.
 const MAX_MAIL: u64 = 128 << 10;
 
@@ -37,6 +39,19 @@ const MAX_MAIL: u64 = 128 << 10;
 #[derive(Clone, Copy, Debug)]
 pub struct Ledger<'s> {
     store: &'s Store,
+}
+
+/// What became of a tally that was compared with the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rebuilt {
+    /// It was right.
+    Same,
+    /// It was made again, and says as much as before or more.
+    Made,
+    /// It was made again, and says so much less: the records know no more.
+    Lowered(Spend),
+    /// It says more than the records that could be read, and was left at that.
+    Kept,
 }
 
 /// The ledger, held for writing.
@@ -77,9 +92,30 @@ impl<'s> Ledger<'s> {
     /// What `domain` spent: all of it, its latest days and tasks. One small file is read.
     ///
     /// # Errors
-    /// When it is there but can't be read.
+    /// As [`Ledger::whole_tally`].
     pub fn spent(&self, domain: &str) -> Result<Spent> {
-        Ok(self.tally(domain)?.map_or_else(Spent::default, |tally| tally.spent()))
+        Ok(self.whole_tally(domain)?.spent())
+    }
+
+    /// The tally of `domain`. One that is missing or has a torn end does not count as nothing: it is made again from the
+    /// records first, which takes a second at most and is done once.
+    ///
+    /// # Errors
+    /// When it is there but can't be read, or can't be made again.
+    pub fn whole_tally(&self, domain: &str) -> Result<Tally> {
+        if !is_name(domain) {
+            return Ok(Tally::default());
+        }
+        match self.tally_sheet(domain)? {
+            Some(sheet) if !sheet.torn => Ok(sheet.value),
+            // Nothing was ever spent here.
+            None if !is_dir(&self.dir().join("sessions")) => Ok(Tally::default()),
+            _ => self.open(Deadline::after(PATIENCE))?.restored(domain),
+        }
+    }
+
+    fn tally_sheet(&self, domain: &str) -> Result<Option<Sheet<Tally>>> {
+        Sheet::read(&self.tally_path(domain))
     }
 
     /// The tally of `domain`, `None` if there is none yet.
@@ -90,7 +126,7 @@ impl<'s> Ledger<'s> {
         if !is_name(domain) {
             return Ok(None);
         }
-        Ok(Sheet::read(&self.tally_path(domain))?.map(|sheet| sheet.value))
+        Ok(self.tally_sheet(domain)?.map(|sheet| sheet.value))
     }
 
     /// The record of `source`, `None` if there is none yet.
@@ -122,6 +158,22 @@ impl<'s> Ledger<'s> {
             .filter_map(|name| SessionId::new(name).ok())
             .flat_map(|id| self.sources_of(&id))
             .collect()
+    }
+
+    /// The sources whose record was set aside and has not been made again, sorted. Not for hooks.
+    #[must_use]
+    pub fn lost_sources(&self) -> Vec<Source> {
+        let dir = self.dir().join("sessions");
+        let mut lost = Vec::new();
+        for session in names(&dir) {
+            for name in names(&dir.join(&session)) {
+                let Some((part, _)) = name.split_once(".jsonl.damaged-") else { continue };
+                let source = Source::parse(&[&session, "/", part].concat());
+                lost.extend(source.filter(|source| file::is_missing(&self.record_path(source))));
+            }
+        }
+        lost.dedup();
+        lost
     }
 
     /// The domains that have a tally, sorted.
@@ -196,8 +248,11 @@ impl<'s> Books<'s> {
         let mut tallies = Vec::new();
         let mut folded = false;
         for domain in touched(&old.value, &new) {
-            let found = Sheet::<Tally>::read(&self.ledger.tally_path(&domain))?;
-            let mut tally = found.unwrap_or_else(|| Sheet::new(Tally { version: 1, ..Tally::default() }));
+            let found = self.ledger.tally_sheet(&domain)?;
+            let mut tally = match found.filter(|sheet| !sheet.torn) {
+                Some(sheet) => sheet,
+                None => Sheet::new(self.recounted(&domain)?),
+            };
             let is_open = tally.value.open.contains_key(&name);
             if !is_open {
                 folded |= old.value.fold(&domain);
@@ -276,8 +331,45 @@ impl<'s> Books<'s> {
         Ok(news)
     }
 
+    /// The tally of `domain` as [`Ledger::whole_tally`] gives it, and writes it where it had to be made again.
+    fn restored(&self, domain: &str) -> Result<Tally> {
+        if let Some(sheet) = self.ledger.tally_sheet(domain)?
+            && !sheet.torn
+        {
+            return Ok(sheet.value);
+        }
+        let tally = self.recounted(domain)?;
+        self.write_tally(domain, &tally)?;
+        Ok(tally)
+    }
+
+    /// The tally of `domain` by all records and all mail, with all of it closed. This reads what grows with history, and
+    /// gives up after [`RECOUNT`]; it is done where there is no tally, or only a part of one.
+    fn recounted(&self, domain: &str) -> Result<Tally> {
+        let limit = Deadline::after(RECOUNT);
+        let in_time = || {
+            let why = "it is missing or torn, and there are too many records to make it again in time; \
+                       `comm-node usage` makes it";
+            let path = self.ledger.tally_path(domain);
+            if limit.passed() { Err(Error::Damaged { path, why: why.to_owned() }) } else { Ok(()) }
+        };
+        let mut tally = Tally { version: 1, ..Tally::default() };
+        while self.count_mail(domain, &mut tally)? {
+            in_time()?;
+        }
+        for source in self.ledger.sources() {
+            in_time()?;
+            if let Some(record) = self.ledger.record(&source)? {
+                tally.close_rows(domain, &record);
+            }
+        }
+        tally.closed.trim();
+        Ok(tally)
+    }
+
     /// Puts the tally of `domain` right by all records and all mail, and closes what is open of sources that
-    /// are not `live`; false if the sums were right. This reads what grows with history: not for hooks.
+    /// are not `live`. Where `unread` tells of records that could not be read, it holds on to what the tally has, and is not
+    /// made to say less. This reads what grows with history: not for hooks.
     ///
     /// # Errors
     /// When something can't be read or written.
@@ -285,8 +377,9 @@ impl<'s> Books<'s> {
         &self,
         domain: &str,
         records: &[(Source, Record)],
+        unread: &[Source],
         live: &dyn Fn(&Source) -> bool,
-    ) -> Result<bool> {
+    ) -> Result<Rebuilt> {
         let before = match self.ledger.tally(domain) {
             Ok(tally) => tally,
             Err(Error::Damaged { path, .. }) => {
@@ -297,29 +390,36 @@ impl<'s> Books<'s> {
         };
         let mut right = Tally { version: 1, ..Tally::default() };
         while self.count_mail(domain, &mut right)? {}
-        for row in records.iter().flat_map(|(_, record)| &record.rows).filter(|row| row.keys.domain == domain)
-        {
-            right.closed.add(&row.keys, row.spend);
+        for (_, record) in records {
+            right.close_rows(domain, record);
         }
         right.closed.trim();
-        if let Some(mut tally) = before {
-            while self.count_mail(domain, &mut tally)? {}
-            let ended =
-                tally.open.keys().filter(|name| Source::parse(name).is_none_or(|source| !live(&source)));
-            let ended: Vec<String> = ended.cloned().collect();
-            if tally.spent() == right.closed {
-                for name in &ended {
-                    if let Some(account) = tally.open.remove(name) {
-                        tally.closed.merge(&account);
-                    }
-                }
-                self.write_tally(domain, &tally)?;
-                return Ok(false);
+        let Some(mut tally) = before else {
+            self.write_tally(domain, &right)?;
+            return Ok(Rebuilt::Made);
+        };
+        while self.count_mail(domain, &mut tally)? {}
+        // What is open of a record that can't be read is all that is known of it.
+        for source in unread {
+            if let Some((name, account)) = tally.open.get_key_value(&source.to_string()) {
+                right.open.insert(name.clone(), account.clone());
             }
-            right.other = tally.other;
         }
+        let (old, new) = (tally.spent(), right.spent());
+        let same = old == new;
+        if same || (!unread.is_empty() && !new.covers(&old)) {
+            let is_over =
+                |name: &String| Source::parse(name).is_none_or(|s| !live(&s) && !unread.contains(&s));
+            let ended: Vec<String> = tally.open.keys().filter(|name| is_over(name)).cloned().collect();
+            for account in ended.iter().filter_map(|name| tally.open.remove(name)) {
+                tally.closed.merge(&account);
+            }
+            self.write_tally(domain, &tally)?;
+            return Ok(if same { Rebuilt::Same } else { Rebuilt::Kept });
+        }
+        right.other = tally.other;
         self.write_tally(domain, &right)?;
-        Ok(true)
+        Ok(if new.covers(&old) { Rebuilt::Made } else { Rebuilt::Lowered(old.total.minus(new.total)) })
     }
 
     fn write_record(&self, source: &Source, record: &Record) -> Result<()> {

@@ -43,12 +43,14 @@ pub(super) struct Sheet<T> {
     pub(super) value: T,
     /// How many bytes may still be appended to it.
     room: usize,
+    /// True if its last line has no end: what stood there and behind it is lost.
+    pub(super) torn: bool,
 }
 
 impl<T: Entry> Sheet<T> {
     /// A value that has no file yet.
     pub(super) fn new(value: T) -> Self {
-        Self { value, room: 0 }
+        Self { value, room: 0, torn: false }
     }
 
     /// Reads the file at `path`, `None` if there is none.
@@ -60,14 +62,15 @@ impl<T: Entry> Sheet<T> {
         };
         let end = |from: usize| memchr::memchr(b'\n', &bytes[from..]).map(|at| from + at + 1);
         let first = end(0).unwrap_or(bytes.len());
-        let mut sheet = Self { value: parsed(&bytes[..first])?, room: 0 };
+        let torn = !bytes.ends_with(b"\n");
+        let mut sheet = Self { value: parsed(&bytes[..first])?, room: 0, torn };
         let mut from = first;
         while let Some(to) = end(from) {
             sheet.value.apply(parsed(&bytes[from..to])?);
             from = to;
         }
         // Nothing is appended to a line without its end.
-        if bytes.ends_with(b"\n") {
+        if !torn {
             sheet.room = (2 * first + SLACK).saturating_sub(bytes.len());
         }
         Ok(Some(sheet))

@@ -71,7 +71,7 @@ fn closing_changes_no_sum_and_what_is_closed_may_grow() {
         }
         assert!(books.ledger().tally("backend").expect("reads").expect("there").open.is_empty());
         let records = [(one.clone(), books.ledger().record(&one).expect("reads").expect("there"))];
-        assert!(!books.rebuild("backend", &records, &|_| true).expect("is right"));
+        assert_eq!(books.rebuild("backend", &records, &[], &|_| true).expect("is right"), Rebuilt::Same);
     }
 }
 
@@ -195,7 +195,7 @@ fn a_damaged_tally_is_set_aside_and_made_again() {
     assert!(book(&store, &one, 2, &keys("backend", "a"), 2).is_err());
     let books = store.ledger().open(soon()).expect("opens");
     let records = [(one.clone(), books.ledger().record(&one).expect("reads").expect("there"))];
-    assert!(books.rebuild("backend", &records, &|_| false).expect("rebuilds"));
+    assert_eq!(books.rebuild("backend", &records, &[], &|_| false).expect("rebuilds"), Rebuilt::Made);
     assert_eq!(output(&store, "backend"), 1);
     drop(books);
     book(&store, &one, 2, &keys("backend", "a"), 2).expect("books");
