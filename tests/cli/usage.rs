@@ -75,7 +75,7 @@ fn the_corpus_of_transcript_shapes_is_counted_as_it_was_served() {
     }
     // What can't be read is said, once; a name from a transcript is harmless.
     let said = Node::new().run("", &["usage", "--by", "model", "--import", import[3]]).good();
-    assert!(said.err.contains("lines that should tell of a response could not be read"), "{said:?}");
+    assert!(said.err.contains("lines that should tell of a response and could not be read"), "{said:?}");
     assert!(!said.out.contains('\u{1b}') && !said.out.contains('\u{202e}'), "{said:?}");
     assert!(said.out.contains("evil"), "{said:?}");
 }
@@ -181,8 +181,9 @@ fn what_is_damaged_is_set_aside_and_counted_again() {
     assert!(said.err.contains("moved to"), "{said:?}");
     assert_eq!(by(&rows(&node, &["--import", "."]), "domain", "frontend")["responses"], 1);
     assert_eq!(node.store().ledger().spent("frontend").expect("reads").total.usage.responses, 1);
+    // The record, its responses, and what was set aside.
     let beside = fs::read_dir(ledger.join("sessions/f")).expect("lists").count();
-    assert_eq!(beside, 2);
+    assert_eq!(beside, 3);
 }
 
 #[test]
@@ -252,5 +253,71 @@ fn a_record_that_cannot_be_read_lowers_no_sum() {
         assert_eq!(spent(), 2, "{how}: {said:?}");
         let said = node.run("", &["usage"]).good();
         assert_eq!(said.err.contains("main.jsonl"), how == "pipe", "{how}: {said:?}");
+    }
+}
+
+/// An early version's resume copies lines that name no other session: whoever counted them first has them.
+#[test]
+fn what_was_imported_before_is_not_counted_for_another_session() {
+    let node = Node::new();
+    let bare = |from: std::ops::Range<u64>| -> String {
+        from.map(|n| line("", &format!("m{n}"), "x", n).replace("\"sessionId\":\"\",", "")).collect()
+    };
+    for (dir, name, range) in [("a", "s1", 0..30), ("b", "s2", 0..40)] {
+        fs::create_dir(node.root.join(dir)).expect("makes");
+        fs::write(node.root.join(dir).join(format!("{name}.jsonl")), bare(range)).expect("writes");
+    }
+    for dir in ["a", "b", "a", "b"] {
+        node.run("", &["usage", "--import", dir]).good();
+    }
+    let sessions = rows(&node, &["--by", "session"]);
+    let responses = |name| by(&sessions, "session", name)["responses"].as_u64().expect("a number");
+    assert_eq!((responses("s1"), responses("s2")), (30, 10), "{sessions:?}");
+}
+
+#[test]
+fn a_session_in_two_directories_is_counted_from_both() {
+    let node = Node::new();
+    for (dir, ids) in [("a", ["m1", "m2"]), ("b", ["m2", "m3"])] {
+        fs::create_dir_all(node.root.join("t").join(dir)).expect("makes");
+        let text: String = ids.iter().enumerate().map(|(at, id)| line("f", id, "x", 9 - at as u64)).collect();
+        fs::write(node.root.join("t").join(dir).join("f.jsonl"), text).expect("writes");
+    }
+    for _ in 0..2 {
+        assert_eq!(by(&rows(&node, &["--import", "t"]), "domain", "frontend")["responses"], 3);
+    }
+}
+
+#[test]
+fn a_time_of_another_zone_is_of_its_day_in_utc() {
+    let node = Node::new();
+    let at = |id: &str, time: &str| line("f", id, "x", 1).replace("2026-11-25T10:00:01.000Z", time);
+    let text = [at("m1", "2026-11-24T01:30:00.000+02:00"), at("m2", "2026-11-23T12:00:00")].concat();
+    fs::write(node.root.join("f.jsonl"), text).expect("writes");
+    assert_eq!(
+        by(&rows(&node, &["--by", "day", "--import", "f.jsonl"]), "day", "2026-11-23")["responses"],
+        2
+    );
+}
+
+/// Whoever read them first, and each time.
+#[test]
+fn lines_that_are_not_counted_are_told() {
+    let node = Node::new();
+    let long = format!(
+        "{{\"type\":\"assistant\",\"x\":\"{}\",\"message\":{{\"usage\":{{}}}}}}\n",
+        "x".repeat(5 << 20)
+    );
+    let text = [line("f", "m1", "x", 1), "{\"usage\"\n".to_owned(), long, line("f", "m2", "x", 2)].concat();
+    let path = node.root.join("f.jsonl");
+    fs::write(&path, text).expect("writes");
+    let call = json!({"transcript_path": path, "tool_calls": [{"tool_name": "Read", "tool_use_id": "t", "tool_input": {}}]});
+    node.hook(env!("CARGO_BIN_EXE_comm-node-post-tool-use"), "f", None, "PostToolBatch", &call);
+    assert_eq!(node.store().ledger().spent("frontend").expect("reads").total.usage.responses, 2);
+    for _ in 0..2 {
+        let said = node.run("", &["usage"]).good();
+        for piece in ["not counted: 1 line that should tell", "passed over: 1 line of more than 4 MiB"] {
+            assert!(said.err.contains(piece), "{piece}: {said:?}");
+        }
     }
 }

@@ -56,8 +56,6 @@ pub(crate) struct Report {
     pub bytes: u64,
     /// Transcripts that had something new.
     pub files: u64,
-    /// Lines that should hold a response and could not be read.
-    pub unreadable: u64,
 }
 
 /// Meters transcripts into one node.
@@ -65,7 +63,7 @@ pub(crate) struct Meter<'m> {
     here: &'m Here,
     registry: &'m Registry<'m>,
     prices: &'m Prices<'m>,
-    /// Which session counted a response, of those that this run read, both by their digests: this is what grows with
+    /// Which session counted a response, in this run or before, both by their digests: this is what grows with
     /// history, by 16 bytes for each response.
     counted: HashMap<u64, u64>,
     /// What was done so far.
@@ -75,7 +73,17 @@ pub(crate) struct Meter<'m> {
 impl<'m> Meter<'m> {
     /// A meter for the node `here`.
     pub(crate) fn new(here: &'m Here, registry: &'m Registry<'m>, prices: &'m Prices<'m>) -> Self {
-        Self { here, registry, prices, counted: HashMap::new(), report: Report::default() }
+        let mut counted = HashMap::new();
+        let ledger = here.store.ledger();
+        for source in ledger.sources() {
+            // A record that can't be read is told where the sums are compared with the records.
+            let Ok(Some(record)) = ledger.record(&source) else { continue };
+            let own = digest(source.session.as_str().as_bytes());
+            for key in ledger.counted(&source, &record).unwrap_or_default() {
+                counted.entry(key).or_insert(own);
+            }
+        }
+        Self { here, registry, prices, counted, report: Report::default() }
     }
 
     /// Reads on in the transcripts of every session that has spent something here.
@@ -179,7 +187,6 @@ impl Meter<'_> {
             let ledger = self.here.store.ledger();
             let progress = ledger.catch_up(source, &file.path, since_ms, &mut booking, bound)?;
             self.report.bytes += progress.bytes;
-            self.report.unreadable += progress.unreadable;
             if !progress.more {
                 break;
             }

@@ -66,6 +66,41 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
     humantime::parse_rfc3339(text).ok().map(ms_of)
 }
 
+/// The same of a time in any zone: behind the time stands `Z` or how far it is ahead of UTC, such as `+02:00`. What says
+/// neither is taken for UTC.
+#[must_use]
+pub fn parse_anywhere(text: &str) -> Option<u64> {
+    if let Some(ms) = parse_rfc3339(text) {
+        return Some(ms);
+    }
+    // A date has signs of its own.
+    let zone = text.char_indices().skip(10).find(|(_, c)| matches!(c, '+' | '-' | 'z'));
+    let (time, zone) = zone.map_or((text, "z"), |(at, _)| text.split_at(at));
+    let time = parse_rfc3339(&[time, "Z"].concat())?;
+    let digits = |text: &str, most: u64| {
+        let is_plain = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|n| is_plain && *n <= most)
+    };
+    let ahead = |zone: &str| {
+        let (hours, minutes) = zone.split_once(':')?;
+        Some((digits(hours, 23)? * 60 + digits(minutes, 59)?) * 60_000)
+    };
+    match zone.split_at_checked(1)? {
+        ("z", "") => Some(time),
+        ("+", zone) => time.checked_sub(ahead(zone)?),
+        ("-", zone) => time.checked_add(ahead(zone)?),
+        _ => None,
+    }
+}
+
+/// The day of `ms` in UTC, such as `2026-04-07`.
+#[must_use]
+pub fn day(ms: u64) -> String {
+    let mut day = rfc3339(ms);
+    day.truncate(10);
+    day
+}
+
 /// A span in the two largest units that matter, such as `3 s`, `12 min` or `2 h 5 min`.
 #[must_use]
 pub fn span(ms: u64) -> String {
@@ -88,6 +123,33 @@ mod tests {
         assert_eq!(rfc3339(1_775_572_200_000), "2026-04-07T14:30:00.000Z");
         assert_eq!(parse_rfc3339("2026-04-07T14:30:00.000Z"), Some(1_775_572_200_000));
         assert_eq!(parse_rfc3339("yesterday"), None);
+    }
+
+    #[test]
+    fn times_of_other_zones() {
+        let utc = Some(1_775_572_200_000);
+        for text in [
+            "2026-04-07T14:30:00Z",
+            "2026-04-07T14:30:00z",
+            "2026-04-07T14:30:00.000",
+            "2026-04-07T16:30:00.000+02:00",
+            "2026-04-07T08:45:00-05:45",
+            "2026-04-08T00:30:00+10:00",
+        ] {
+            assert_eq!(parse_anywhere(text), utc, "{text}");
+        }
+        for text in [
+            "",
+            "z",
+            "2026-04-07",
+            "2026-04-07T16:30:00+0200",
+            "2026-04-07T16:30:00+02:60",
+            "1970-01-01T00:00:00+02:00",
+            "é".repeat(12).as_str(),
+        ] {
+            assert_eq!(parse_anywhere(text), None, "{text}");
+        }
+        assert_eq!(day(1_775_572_200_000), "2026-04-07");
     }
 
     #[test]

@@ -109,13 +109,8 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         import(&mut meter, &env.cwd.join(path), out)?;
     }
     meter.catch_up(out);
-    if meter.report.unreadable > 0 {
-        out.note(format!(
-            "{} lines that should tell of a response could not be read; they are not counted",
-            meter.report.unreadable
-        ));
-    }
     let records = settle(&here, out)?;
+    tell_uncounted(&records, out);
     assess(&here, &registry, out);
     show(args, &here, &records, out)
 }
@@ -165,6 +160,27 @@ fn settle(here: &Here, out: &Out) -> Result<Vec<(Source, Record)>> {
         }
     }
     Ok(records)
+}
+
+/// What of the transcripts is not counted, whoever read it.
+fn tell_uncounted(records: &[(Source, Record)], out: &Out) {
+    let sum =
+        |of: fn(&Record) -> u64| records.iter().map(|(_, record)| of(record)).fold(0, u64::saturating_add);
+    let lines = |n: u64| if n == 1 { "1 line".to_owned() } else { format!("{n} lines") };
+    let (unreadable, too_long) = (sum(|record| record.unreadable), sum(|record| record.too_long));
+    if unreadable > 0 {
+        out.note(format!(
+            "not counted: {} that should tell of a response and could not be read",
+            lines(unreadable)
+        ));
+    }
+    if too_long > 0 {
+        out.note(format!(
+            "passed over: {} of more than 4 MiB; a response in {} is not counted",
+            lines(too_long),
+            if too_long == 1 { "it" } else { "them" }
+        ));
+    }
 }
 
 /// What helps against a record that can't be read.

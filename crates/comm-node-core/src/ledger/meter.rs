@@ -47,8 +47,6 @@ pub struct Progress {
     pub bytes: u64,
     /// True if there is more.
     pub more: bool,
-    /// Lines that should hold a response and could not be read.
-    pub unreadable: u64,
 }
 
 impl Record {
@@ -90,6 +88,7 @@ impl Record {
             } else if filled == buffer.len() && filled < MAX_LINE {
                 buffer.resize((filled * 2).max(4096), 0);
             } else if filled == buffer.len() {
+                self.too_long += u64::from(!self.skipping);
                 self.skipping = true;
                 self.offset += filled as u64;
                 filled = 0;
@@ -103,22 +102,22 @@ impl Record {
                 break;
             }
         }
-        progress.unreadable = scanner.unreadable;
+        self.unreadable += scanner.unreadable;
         Ok(progress)
     }
 
-    /// Begins anew in a file that is another one than before, or was cut: what is older than what was counted
-    /// last was counted.
+    /// Begins anew in a file that is another one than before, or was cut.
     fn recognise(&mut self, file: &mut File, len: u64) -> std::io::Result<()> {
         if len < self.offset {
             self.begin_anew();
         }
-        if len == self.offset || len < HEAD as u64 {
+        if len == self.offset {
             return Ok(());
         }
         let mut head = [0; HEAD];
+        let head = &mut head[..HEAD.min(usize::try_from(len).unwrap_or(HEAD))];
         let mut filled = 0;
-        while filled < HEAD {
+        while filled < head.len() {
             match file.read(&mut head[filled..]) {
                 Ok(0) => return Ok(()),
                 Ok(got) => filled += got,
@@ -126,19 +125,28 @@ impl Record {
                 Err(e) => return Err(e),
             }
         }
-        let now = digest(&head);
-        if self.head != 0 && self.head != now {
+        // What was its head when it was shorter still is, if it is the same.
+        let known = if self.head_len == 0 { HEAD } else { usize::try_from(self.head_len).unwrap_or(HEAD) };
+        if self.head != 0 && head.get(..known).is_none_or(|head| digest(head) != self.head) {
             self.begin_anew();
         }
-        self.head = now;
+        self.head = digest(head);
+        self.head_len = if head.len() == HEAD { 0 } else { head.len() as u64 };
         Ok(())
     }
 
-    fn begin_anew(&mut self) {
+    /// Takes the file for one of which nothing was read. What was counted is not counted again.
+    pub fn begin_anew(&mut self) {
         self.offset = 0;
         self.head = 0;
+        self.head_len = 0;
         self.skipping = false;
-        self.since_ms = self.since_ms.max(self.latest_ms.saturating_add(1));
+        (self.unreadable, self.too_long) = (0, 0);
+        // Where it is not known what was counted, what is older than what was counted last was.
+        let unsure_ms = if self.ids == 0 { self.latest_ms } else { self.unsure_ms };
+        if unsure_ms > 0 {
+            self.since_ms = self.since_ms.max(unsure_ms.saturating_add(1));
+        }
     }
 
     fn take(&mut self, mut lines: &[u8], scanner: &mut Scanner, booking: &mut Booking<'_>) {
@@ -161,7 +169,7 @@ impl Record {
             return;
         }
         if !self.has_seen(response.key) {
-            let old = response.at.is_some_and(|(at, _)| at < self.since_ms);
+            let old = response.at.is_some_and(|at| at < self.since_ms);
             if old || !(booking.counts)(response.key) {
                 self.leave(response.key);
                 return;
@@ -170,9 +178,9 @@ impl Record {
         // A transcript is its author's to write: what claims to be of tomorrow is of today. Else it would push
         // today out of the tally, and what comes after a cut would be taken for counted.
         let day = match response.at {
-            Some((at, day)) if at <= clock::now_ms() => {
+            Some(at) if at <= clock::now_ms() => {
                 self.latest_ms = self.latest_ms.max(at);
-                day.to_owned()
+                clock::day(at)
             }
             _ => today(),
         };
@@ -191,9 +199,7 @@ impl Record {
 /// This day in UTC.
 #[must_use]
 pub fn today() -> String {
-    let mut day = clock::rfc3339(clock::now_ms());
-    day.truncate(10);
-    day
+    clock::day(clock::now_ms())
 }
 
 #[cfg(test)]

@@ -125,9 +125,24 @@ pub struct Record {
     pub offset: u64,
     /// A digest of its first bytes: another file has another one.
     pub head: u64,
-    /// The time of the latest response that was counted, milliseconds since 1970. In a file that was
-    /// written anew, what is older was counted before.
+    /// Of how many bytes that is; 0 stands for 256.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub head_len: u64,
+    /// The time of the latest response that was counted, milliseconds since 1970.
     pub latest_ms: u64,
+    /// How many of the responses beside it it was counted with, in `<part>.ids`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub ids: u64,
+    /// What is no later than this may have been counted without being among those: in a file that was written
+    /// anew, it is taken for counted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unsure_ms: u64,
+    /// Lines that should tell of a response and could not be read: they are not counted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
+    /// Lines that were too long to be read, whatever they tell.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub too_long: u64,
     /// Older responses belong to somebody else: the session began then, or was first heard of.
     #[serde(skip_serializing_if = "is_zero")]
     pub since_ms: u64,
@@ -203,21 +218,29 @@ impl Record {
     pub fn changes_since(&self, old: &Self) -> Option<Self> {
         let rows = self.rows.iter().filter(|row| !old.rows.contains(row)).cloned().collect();
         let seen = self.seen.iter().filter(|seen| !old.seen.contains(seen)).copied().collect();
-        let Self { version, offset, head, latest_ms, since_ms, skipping, .. } = *self;
-        let change =
-            Self { version, offset, head, latest_ms, since_ms, skipping, rows, seen, ..Self::default() };
+        let mut change = Self { version: self.version, rows, seen, ..Self::default() };
+        change.take_figures(self);
         let mut again = old.clone();
         again.take_over(change.clone());
         (again == *self).then_some(change)
     }
 
+    fn take_figures(&mut self, of: &Self) {
+        self.offset = of.offset;
+        self.head = of.head;
+        self.head_len = of.head_len;
+        self.latest_ms = of.latest_ms;
+        self.ids = of.ids;
+        self.unsure_ms = of.unsure_ms;
+        self.unreadable = of.unreadable;
+        self.too_long = of.too_long;
+        self.since_ms = of.since_ms;
+        self.skipping = of.skipping;
+    }
+
     /// Takes over what [`Record::changes_since`] said.
     pub fn take_over(&mut self, change: Self) {
-        self.offset = change.offset;
-        self.head = change.head;
-        self.latest_ms = change.latest_ms;
-        self.since_ms = change.since_ms;
-        self.skipping = change.skipping;
+        self.take_figures(&change);
         for row in change.rows {
             match self.rows.iter_mut().find(|old| old.keys == row.keys) {
                 Some(old) => *old = row,

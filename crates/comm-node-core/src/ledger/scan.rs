@@ -24,8 +24,8 @@ pub struct Response<'a> {
     pub key: u64,
     /// The model.
     pub model: Cow<'a, str>,
-    /// When it came, milliseconds since 1970, and the day in UTC; none where the line does not say.
-    pub at: Option<(u64, &'a str)>,
+    /// When it came, milliseconds since 1970; none where the line does not say.
+    pub at: Option<u64>,
     /// The session that asked, where the line says: another one than the file's in a line that was copied.
     pub asked_by: Option<Cow<'a, str>>,
     /// True if nothing comes before it in its conversation.
@@ -83,11 +83,7 @@ fn parse(line: &[u8]) -> Result<Option<Response<'_>>, ()> {
         .into_iter()
         .find_map(|id| id.0.filter(|id| !id.is_empty()));
     let key = id.map_or_else(|| digest(line), |id| digest(id.as_bytes()));
-    let stamp = match parsed.timestamp.0 {
-        Some(Cow::Borrowed(stamp)) => Some(stamp),
-        _ => None,
-    };
-    let at = stamp.and_then(|stamp| Some((clock::parse_rfc3339(stamp)?, stamp.get(..10)?)));
+    let at = parsed.timestamp.0.and_then(|stamp| clock::parse_anywhere(&stamp));
     let asked_by = parsed.request_session_id.0.or(parsed.session_id.0);
     Ok(Some(Response { key, model, at, asked_by, first: parsed.parent_uuid.0, usage }))
 }
@@ -358,10 +354,7 @@ mod tests {
     fn who_asked_and_when() {
         let text = br#"{"type":"assistant","message":{"usage":{}},"sessionId":"fork","timestamp":"2026-11-25T21:33:07.420Z","requestSessionId":"origin"}"#;
         Scanner::default().scan(text, |r| {
-            assert_eq!(
-                (r.asked_by.as_deref(), r.at),
-                (Some("origin"), Some((1_795_642_387_420, "2026-11-25")))
-            );
+            assert_eq!((r.asked_by.as_deref(), r.at), (Some("origin"), Some(1_795_642_387_420)));
         });
     }
 }

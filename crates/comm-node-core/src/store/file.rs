@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{Error, Result};
@@ -233,11 +233,7 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
 /// # Errors
 /// [`Error::Io`]; the old file is then untouched.
 pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    let temporary = path.with_file_name(name);
+    let temporary = temporary(path);
     let written = write_new(&temporary, bytes, durability)
         .and_then(|()| std::fs::rename(&temporary, path).map_err(Error::io("replace", path)));
     if written.is_err() {
@@ -249,15 +245,44 @@ pub fn replace(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> 
     written
 }
 
-fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+/// As [`replace`], with what `write` writes, which can be made again; the new file, open for reading and writing.
+///
+/// # Errors
+/// [`Error::Io`]; the old file is then untouched.
+pub fn replace_with(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<File> {
+    let temporary = temporary(path);
+    let written = new_file(&temporary).and_then(|mut file| {
+        write(&mut file).map_err(Error::io("write", &temporary))?;
+        std::fs::rename(&temporary, path).map_err(Error::io("replace", path))?;
+        Ok(file)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A name for what will stand in the place of `path`.
+fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+fn new_file(path: &Path) -> Result<File> {
     // A leftover of a process with the same id that died here.
     if path.symlink_metadata().is_ok() {
         std::fs::remove_file(path).map_err(Error::io("remove", path))?;
     }
     let mut how = OpenOptions::new();
-    how.write(true).create_new(true);
-    let mut file = open(path, &mut how)?
-        .ok_or_else(|| Error::io("create", path)(std::io::Error::from(ErrorKind::NotFound)))?;
+    how.read(true).write(true).create_new(true);
+    open(path, &mut how)?.ok_or_else(|| Error::io("create", path)(std::io::Error::from(ErrorKind::NotFound)))
+}
+
+fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
+    let mut file = new_file(path)?;
     file.write_all(bytes).map_err(Error::io("write", path))?;
     if durability == Durability::Flushed {
         file.sync_all().map_err(Error::io("flush", path))?;

@@ -6,12 +6,14 @@
 //! 1. where the domain's tally does not know the source as open, all that the record has is in the closed
 //!    sum: the record says so first,
 //! 2. the tally opens the source with nothing,
-//! 3. the record is replaced: how far was read, and what was counted, at once,
+//! 3. the record is replaced: how far was read, and what was counted, at once; the responses that it was counted with
+//!    ([`ids`]) are written just before, and count with it,
 //! 4. the tally takes over what the record has beyond what is closed.
 //!
 //! What changes in 3 and 4 is one line at the end of each file ([`sheet`]). Whoever dies between two of these leaves a tally that lags behind and is put right by the next write;
 //! nothing is counted twice and nothing is lost.
 
+mod ids;
 mod sheet;
 
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ids::Ids;
 use sheet::Sheet;
 
 use super::file;
@@ -210,6 +213,7 @@ impl<'s> Ledger<'s> {
         let old = found.unwrap_or_else(|| Sheet::new(Record { since_ms, ..Record::new() }));
         let mut new = old.value.clone();
         let path_text = path.to_string_lossy();
+        let is_elsewhere = new.path != path_text && is_another(Path::new(&new.path), path);
         if new.path != path_text {
             new.path = path_text.into_owned();
         }
@@ -217,13 +221,61 @@ impl<'s> Ledger<'s> {
             new.keys = booking.keys.clone();
         }
         let mut progress = Progress::default();
+        let mut ids = None;
         if let Some(mut file) = file::open(path, OpenOptions::new().read(true))? {
-            progress = new.read_on(&mut file, booking, bound).map_err(Error::io("read", path))?;
+            let len = file.metadata().map_err(Error::io("read", path))?.len();
+            if is_elsewhere {
+                self.known_ids(source, &mut new)?;
+                new.begin_anew();
+            }
+            if len != new.offset {
+                let known = ids.insert(self.known_ids(source, &mut new)?);
+                let counts = &mut *booking.counts;
+                let mut counts = |key| {
+                    let is_new = !known.has(key) && counts(key);
+                    if is_new {
+                        known.add(key);
+                    }
+                    is_new
+                };
+                let Booking { session, subagent, keys, .. } = *booking;
+                let price = &mut *booking.price;
+                let mut booking = Booking { session, subagent, keys, price, counts: &mut counts };
+                progress = new.read_on(&mut file, &mut booking, bound).map_err(Error::io("read", path))?;
+            }
         }
         if is_new || new != old.value {
-            books.write(source, old, new)?;
+            books.write(source, old, new, ids)?;
         }
         Ok(progress)
+    }
+
+    fn ids_path(&self, source: &Source) -> PathBuf {
+        self.record_path(source).with_extension("ids")
+    }
+
+    /// The responses that `source` was counted with. Where they are not known, as of an earlier version, the record
+    /// takes note of that.
+    fn known_ids(&self, source: &Source, record: &mut Record) -> Result<Ids> {
+        let path = self.ids_path(source);
+        let is_lost = record.ids == 0 && record.latest_ms > 0;
+        if let Some(ids) = Ids::open(&path, record.ids)?.filter(|_| !is_lost) {
+            return Ok(ids);
+        }
+        record.ids = 0;
+        record.unsure_ms = record.latest_ms;
+        Ok(Ids::none(&path))
+    }
+
+    /// Digests of the responses that `record`, that of `source`, was counted with, in no order. This grows with history:
+    /// not for hooks.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn counted(&self, source: &Source, record: &Record) -> Result<Vec<u64>> {
+        let mut all = ids::all(&self.ids_path(source), record.ids)?;
+        all.extend(record.seen.iter().filter(|seen| seen.row.is_some()).map(|seen| seen.key));
+        Ok(all)
     }
 }
 
@@ -240,10 +292,16 @@ impl<'s> Books<'s> {
     /// When something can't be read or written; the next write puts right what that leaves behind.
     pub fn put(&self, source: &Source, new: Record) -> Result<()> {
         let old = self.ledger.sheet(source)?.unwrap_or_else(|| Sheet::new(Record::new()));
-        self.write(source, old, new)
+        self.write(source, old, new, None)
     }
 
-    fn write(&self, source: &Source, mut old: Sheet<Record>, mut new: Record) -> Result<()> {
+    fn write(
+        &self,
+        source: &Source,
+        mut old: Sheet<Record>,
+        mut new: Record,
+        ids: Option<Ids>,
+    ) -> Result<()> {
         let name = source.to_string();
         let mut tallies = Vec::new();
         let mut folded = false;
@@ -277,6 +335,12 @@ impl<'s> Books<'s> {
         let is_own = self.is_own_dir("ledger")
             && self.is_own_dir("ledger/sessions")
             && path.parent().is_some_and(is_dir);
+        if let Some(ids) = ids.filter(Ids::has_news) {
+            if !is_own {
+                self.prepare(source)?;
+            }
+            new.ids = ids.write()?;
+        }
         let change = new.changes_since(&old.value).filter(|_| is_own);
         if !change.map_or(Ok(false), |change| old.append(&path, &change))? {
             self.write_record(source, &new)?;
@@ -422,10 +486,16 @@ impl<'s> Books<'s> {
         Ok(if new.covers(&old) { Rebuilt::Made } else { Rebuilt::Lowered(old.total.minus(new.total)) })
     }
 
-    fn write_record(&self, source: &Source, record: &Record) -> Result<()> {
+    /// Makes the directory of the session's records, where it is missing.
+    fn prepare(&self, source: &Source) -> Result<()> {
         self.ledger.store.prepare_sub("ledger")?;
         self.ledger.store.prepare_sub("ledger/sessions")?;
         self.ledger.store.prepare_sub(&["ledger/sessions/", source.session.as_str()].concat())?;
+        Ok(())
+    }
+
+    fn write_record(&self, source: &Source, record: &Record) -> Result<()> {
+        self.prepare(source)?;
         sheet::replace(&self.ledger.record_path(source), record)
     }
 
@@ -453,6 +523,22 @@ fn names(dir: &Path) -> Vec<String> {
         visible.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
     names.sort_unstable();
     names
+}
+
+/// True if `old` is a file beside that at `new`: one that was moved, or has two names, is the same.
+fn is_another(old: &Path, new: &Path) -> bool {
+    let (Ok(old), Ok(new)) = (old.metadata(), new.metadata()) else { return false };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (old.dev(), old.ino()) != (new.dev(), new.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        // What was counted is known: to read it once more is no harm.
+        let _ = (old, new);
+        true
+    }
 }
 
 fn is_dir(path: &Path) -> bool {

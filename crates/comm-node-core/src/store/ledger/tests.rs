@@ -203,3 +203,141 @@ fn a_damaged_tally_is_set_aside_and_made_again() {
     let beside = std::fs::read_dir(path.parent().expect("parent")).expect("lists").count();
     assert_eq!(beside, 2);
 }
+
+/// The line of response `id`, `second` seconds after midnight.
+fn line(id: u64, second: u64) -> String {
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!(
+        "{{\"type\":\"assistant\",\"timestamp\":\"2026-11-25T{hour:02}:{minute:02}:{second:02}.000Z\",\"message\":{{\"id\":\"m{id}\",\"model\":\"x\",\"usage\":{{\"output_tokens\":1}}}}}}\n"
+    )
+}
+
+fn lines(ids: impl IntoIterator<Item = u64>) -> String {
+    ids.into_iter().map(|id| line(id, id)).collect()
+}
+
+/// Looks at the transcript at `path` once.
+fn look(store: &Store, source: &Source, path: &Path, bytes: u64) -> Result<Progress> {
+    let keys = keys("backend", "");
+    let mut booking = Booking {
+        session: source.session.as_str(),
+        subagent: false,
+        keys: &keys,
+        price: &mut |_, _, _| Some(0),
+        counts: &mut |_| true,
+    };
+    store.ledger().catch_up(source, path, 0, &mut booking, Bound { bytes, deadline: soon() })
+}
+
+/// How many responses are counted once the transcript at `path` was read to its end.
+fn counted(store: &Store, source: &Source, path: &Path) -> u64 {
+    while look(store, source, path, 100_000).expect("looks").more {}
+    store.ledger().spent("backend").expect("reads").total.usage.responses
+}
+
+#[test]
+fn a_response_counts_once_however_many_came_since() {
+    for n in [25, 3_000] {
+        let (dir, store) = setup();
+        let (one, path) = (source("s1"), dir.path().join("s1.jsonl"));
+        let mut text = lines(0..n);
+        std::fs::write(&path, &text).expect("writes");
+        assert_eq!(counted(&store, &one, &path), n);
+        // At once, and each by itself; with its own time, and with that of now.
+        text += &lines(0..n);
+        text += &line(0, n + 1);
+        std::fs::write(&path, &text).expect("writes");
+        assert_eq!(counted(&store, &one, &path), n);
+        for id in (0..n).step_by(97) {
+            text += &line(id, n + 2);
+            std::fs::write(&path, &text).expect("writes");
+            assert_eq!(counted(&store, &one, &path), n, "{id}");
+        }
+        text += &lines(n..n + 5);
+        std::fs::write(&path, &text).expect("writes");
+        assert_eq!(counted(&store, &one, &path), n + 5);
+        let ids = store.ledger().ids_path(&one).metadata().expect("is there").len();
+        assert_eq!(ids, 8 * (n + 6));
+    }
+}
+
+/// Another file in the place of the first, or the same session in two places: what is new counts, and nothing twice.
+#[test]
+fn a_file_that_is_replaced_counts_what_was_not_counted() {
+    let (dir, store) = setup();
+    let (one, path) = (source("s1"), dir.path().join("s1.jsonl"));
+    let write = |text: &str| std::fs::write(&path, text).expect("writes");
+    // Shorter than what tells one file from another, and of an earlier time than what was counted.
+    write(&line(100, 100));
+    assert!(path.metadata().expect("there").len() < 256);
+    assert_eq!(counted(&store, &one, &path), 1);
+    write(&lines(0..50));
+    assert_eq!(counted(&store, &one, &path), 51);
+    // It only grows: that is no other file.
+    write(&lines(0..60));
+    assert_eq!(counted(&store, &one, &path), 61);
+    write(&lines(200..300));
+    assert_eq!(counted(&store, &one, &path), 161);
+    let other = dir.path().join("elsewhere.jsonl");
+    std::fs::write(&other, lines((90..110).chain([5, 250]))).expect("writes");
+    for _ in 0..3 {
+        assert_eq!(counted(&store, &one, &other), 161 + 19);
+        assert_eq!(counted(&store, &one, &path), 161 + 19);
+    }
+    write("");
+    assert_eq!(counted(&store, &one, &path), 180);
+    write(&lines(0..1));
+    assert_eq!(counted(&store, &one, &path), 180);
+}
+
+/// Where nobody knows any more what was counted, what is older than the latest was.
+#[test]
+fn responses_that_are_lost_from_the_record_do_not_count_twice() {
+    for how in ["gone", "cut", "made up", "of an earlier version"] {
+        let (dir, store) = setup();
+        let (one, path) = (source("s1"), dir.path().join("s1.jsonl"));
+        std::fs::write(&path, lines(0..40)).expect("writes");
+        assert_eq!(counted(&store, &one, &path), 40);
+        let ids = store.ledger().ids_path(&one);
+        match how {
+            "gone" => std::fs::remove_file(&ids).expect("removes"),
+            "cut" => std::fs::write(&ids, [0; 100]).expect("writes"),
+            "made up" => std::fs::write(&ids, [255; 400]).expect("writes"),
+            _ => {
+                std::fs::remove_file(&ids).expect("removes");
+                let record = Record { ids: 0, ..store.ledger().record(&one).expect("reads").expect("there") };
+                store.ledger().open(soon()).expect("opens").put(&one, record).expect("writes");
+            }
+        }
+        std::fs::write(&path, lines(1..42)).expect("writes");
+        assert_eq!(counted(&store, &one, &path), 42, "{how}");
+        std::fs::write(&path, lines(2..43)).expect("writes");
+        assert_eq!(counted(&store, &one, &path), 43, "{how}");
+    }
+}
+
+/// Dies at every point of a look, goes on, and then reads it all once more.
+#[test]
+fn whoever_dies_in_a_look_counts_each_response_once() {
+    let mut points = 0;
+    for point in 0.. {
+        let (dir, store) = setup();
+        let (one, path) = (source("s1"), dir.path().join("s1.jsonl"));
+        std::fs::write(&path, lines(0..1_000)).expect("writes");
+        assert_eq!(counted(&store, &one, &path), 1_000);
+        std::fs::write(&path, lines(0..1_100)).expect("writes");
+        crash::arm(point);
+        let died = look(&store, &one, &path, u64::MAX).is_err();
+        assert_eq!(died, crash::disarm());
+        points += u32::from(died);
+        std::fs::write(&path, lines(0..1_101)).expect("writes");
+        assert_eq!(counted(&store, &one, &path), 1_101, "{point}");
+        std::fs::write(&path, lines((0..1_102).rev())).expect("writes");
+        assert_eq!(counted(&store, &one, &path), 1_102, "{point}");
+        if !died {
+            break;
+        }
+    }
+    // Before and in the middle of the responses, and of both lines.
+    assert_eq!(points, 6);
+}
