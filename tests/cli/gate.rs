@@ -156,3 +156,45 @@ fn a_turn_that_was_held_twice_ends_and_the_person_is_told() {
         "{end}"
     );
 }
+
+/// A slip in the hand-off that a session works on does not let it end its turn with steps open.
+#[test]
+fn a_malformed_hand_off_holds_as_its_steps_do() {
+    let node = gated("stop_gate: []", "");
+    let write = ["handoff", "write", "t", "--status", "x", "--next", "wire it", "--next", "test it"];
+    node.run("", &[&write[..], &["--to", "backend"]].concat()).good();
+    node.run("b", &["handoff", "accept", "t"]).good();
+    let path = node.root.join(".comm-node/handoffs/backend/taken/t.md");
+    let text = fs::read_to_string(&path).expect("is there");
+    let damaged = |how: &str| -> Vec<u8> {
+        match how {
+            "a step" => text.replace("- [ ] wire", "wire").into_bytes(),
+            "the version" => text.replace("version: 1", "version: 9").into_bytes(),
+            "whose it is" => text.replace("taken_by: ", "taken_by ").into_bytes(),
+            _ => [text.as_bytes(), b"\xff"].concat(),
+        }
+    };
+    for (how, step, fault) in [
+        ("a step", "> test it\n", "taken/t.md:15: `wire it` is no next step; write `- [ ] <next step>`"),
+        ("the version", "> wire it\n> test it\n", "taken/t.md:2: `version: 9` can't be read"),
+        ("whose it is", "> wire it\n", "`taken_by b` can't be read"),
+        ("UTF-8", "", "it is not UTF-8 text at byte"),
+    ] {
+        fs::write(&path, damaged(how)).expect("writes");
+        let said = stopped(&node, false);
+        assert_eq!(said["decision"], "block", "{how}: {said}");
+        let told = said["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default();
+        let way = "> mend the hand-off (`comm-node handoff write t --replace …`, then `accept t`): ";
+        assert!(told.contains(way) && told.contains(fault) && told.contains(step), "{how}: {told}");
+        let by_hand = node.run("b", &["gate"]);
+        assert!(by_hand.code == 1 && by_hand.out.contains("OPEN mend the hand-off"), "{how}: {by_hand:?}");
+        // Once: not again for the same reason in the turn.
+        assert_eq!(stopped(&node, true)["decision"], Value::Null, "{how}");
+    }
+    // Control: one that another session took, and one that nobody has, hold nobody else.
+    fs::write(&path, text.replace("taken_by: b", "taken_by: b2").replace("- [ ] wire", "wire"))
+        .expect("writes");
+    assert_eq!(stopped(&node, false), Value::Null);
+    fs::write(&path, text.replace("taken_by: b\n", "")).expect("writes");
+    assert_eq!(stopped(&node, false), Value::Null);
+}

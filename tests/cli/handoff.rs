@@ -273,6 +273,27 @@ fn a_malformed_one_has_ways_out() {
     node.run("b", &["kickoff", "--done"]).good();
 }
 
+/// What a session works on is not lost when somebody writes the same task anew.
+#[test]
+fn an_earlier_one_that_was_taken_is_kept() {
+    let node = Node::new();
+    let begin = ["handoff", "write", "t", "--next", "wire it", "--to", "backend"];
+    node.run("", &[&begin[..], &["--status", "the first"]].concat()).good();
+    node.run("b", &["handoff", "accept", "t"]).good();
+    // Nobody can tell any more whose it is.
+    let path = node.root.join(".comm-node/handoffs/backend/taken/t.md");
+    let text = fs::read_to_string(&path).expect("is there");
+    fs::write(&path, text.replace("taken_by", "taken by")).expect("writes");
+    node.run("", &[&begin[..], &["--status", "the second"]].concat()).good();
+    node.run("b", &["handoff", "accept", "t"]).good();
+    let now = fs::read_to_string(&path).expect("is there");
+    assert!(now.contains("the second") && !now.contains("the first"), "{now}");
+    let done = fs::read_dir(node.root.join(".comm-node/handoffs/backend/done")).expect("is there");
+    let kept: Vec<String> =
+        done.flatten().map(|entry| fs::read_to_string(entry.path()).expect("readable")).collect();
+    assert!(kept.len() == 1 && kept[0].contains("the first") && kept[0].contains("taken by: b"), "{kept:?}");
+}
+
 #[test]
 fn a_hand_off_is_about_the_task_that_its_file_is_named_after() {
     let node = Node::new();

@@ -127,7 +127,7 @@ fn criteria(task: &str, open: &[String]) -> String {
     let mut out = format!("comm-node: task {task} is open, and of its criteria these are not checked off:\n");
     for one in open.iter().take(NAMED) {
         out.push_str("> ");
-        out.push_str(&one_line(one, 200));
+        out.push_str(&one_line(one, 500));
         out.push('\n');
     }
     if open.len() > NAMED {

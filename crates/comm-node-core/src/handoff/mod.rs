@@ -1,7 +1,7 @@
 //! The hand-off: the file that carries one task from a session to the next. Values only;
 //! `store::handoffs` keeps the files.
 //!
-//! - [`read`] and [`read_as`] take a file apart and say what is wrong with it, line by line.
+//! - [`read`] and [`read_as`] take a file apart and say what is wrong with it, line by line; [`read_anyway`] keeps what can be read.
 //! - [`write()`] makes one that [`read`] takes.
 //! - [`pipeline`] says which fields pass from one role to the next.
 
@@ -11,7 +11,7 @@ mod write;
 
 use serde::Serialize;
 
-pub use read::{head, read, read_as};
+pub use read::{head, read, read_anyway, read_as};
 pub use write::write;
 
 use crate::text;

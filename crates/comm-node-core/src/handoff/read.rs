@@ -22,6 +22,13 @@ pub fn read(text: &str) -> Result<Handoff, Vec<Fault>> {
 /// # Errors
 /// Everything that is wrong with it, each with its line.
 pub fn read_as(text: &str, task: Option<&str>) -> Result<Handoff, Vec<Fault>> {
+    let (out, faults) = read_anyway(text, task);
+    if faults.is_empty() { Ok(out) } else { Err(faults) }
+}
+
+/// What of the hand-off in `text` can be read, and everything that is wrong with it, each with its line.
+#[must_use]
+pub fn read_anyway(text: &str, task: Option<&str>) -> (Handoff, Vec<Fault>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut faults = Vec::new();
     let (head, rest, first) = split(text, task, &mut faults);
@@ -43,7 +50,7 @@ pub fn read_as(text: &str, task: Option<&str>) -> Result<Handoff, Vec<Fault>> {
         }
     }
     faults.sort_by_key(|fault| fault.line);
-    if faults.is_empty() { Ok(out) } else { Err(faults) }
+    (out, faults)
 }
 
 /// The frontmatter of `text` alone, as far as it can be read.

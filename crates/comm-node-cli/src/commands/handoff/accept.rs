@@ -150,10 +150,18 @@ fn take(here: &Here, me: &Me, found: &Found, mut handoff: Handoff) -> Result<Han
     let Some(handed) = &found.handed else { bail!("{} is not in the node yet", found.shown) };
     let handed = match handed.shelf {
         Shelf::Taken => handed.clone(),
-        _ => match handoffs.shift(handed, Shelf::Taken)? {
-            Some(handed) => handed,
-            None => bail!("another session was quicker; `comm-node handoff list` shows what waits"),
-        },
+        _ => {
+            // An earlier one of that name is kept, with what was open in it.
+            for earlier in handoffs.list(&handed.domain, Shelf::Taken) {
+                if earlier.name == handed.name {
+                    handoffs.shift(&earlier, Shelf::Done)?;
+                }
+            }
+            match handoffs.shift(handed, Shelf::Taken)? {
+                Some(handed) => handed,
+                None => bail!("another session was quicker; `comm-node handoff list` shows what waits"),
+            }
+        }
     };
     handoff.head.taken_by = Some(me.session.to_string());
     handoff.head.taken = Some(clock::rfc3339(clock::now_ms()));
