@@ -46,7 +46,7 @@ impl<'s> Meter<'s> {
         Self { scene, around, deadline: deadline.at_most(TIME), bytes, failed: false }
     }
 
-    /// Reads on in one transcript; false where there was nothing new.
+    /// Reads on in one transcript; true where there was nothing new, so that it is done with if it does not grow any more.
     fn read(&mut self, source: &Source, path: &Path, keys: &Keys, since_ms: u64) -> bool {
         // Most hooks have nothing to price, and no table is read for them; the others mostly price one model.
         let prices = OnceCell::new();
@@ -69,9 +69,9 @@ impl<'s> Meter<'s> {
         let read = self.scene.store.ledger().catch_up(source, path, since_ms, &mut booking, bound);
         // What is held by another is booked at the next look.
         self.failed |= read.as_ref().is_err_and(|e| !matches!(e, Error::Locked { .. }));
-        let bytes = read.map_or(0, |progress| progress.bytes);
-        self.bytes = self.bytes.saturating_sub(bytes);
-        bytes > 0
+        let Ok(progress) = read else { return false };
+        self.bytes = self.bytes.saturating_sub(progress.bytes);
+        progress.bytes == 0
     }
 
     /// Reads on in all transcripts of `session`. Subagents that gained nothing are done with.
@@ -79,7 +79,8 @@ impl<'s> Meter<'s> {
         let since_ms = since(session);
         let ledger = self.scene.store.ledger();
         let main = transcript.main();
-        self.read(&main, transcript.path(), &keys_of_main(session), since_ms);
+        let keys = keys_of_main(session);
+        let mut is_read = self.read(&main, transcript.path(), &keys, since_ms);
         let files = transcript.agents();
         if !files.is_empty() {
             let domain = session.domain.as_deref().unwrap_or_default();
@@ -93,14 +94,18 @@ impl<'s> Meter<'s> {
                 }
                 let kind =
                     if is_known { role_of(&ledger.record(&file.source).ok().flatten()) } else { file.kind() };
-                let grew =
+                let is_read =
                     self.read(&file.source, &file.path, &keys_of_agent(session, kind.as_deref()), since_ms);
-                if !grew {
+                if is_read {
                     self.close(&file.source);
                 }
             }
         }
-        if done && !self.over() {
+        // What grew is looked at once more: where that failed, or ended at its bound, there is more to read.
+        if done && !is_read && !self.over() {
+            is_read = self.read(&main, transcript.path(), &keys, since_ms);
+        }
+        if done && is_read && !self.over() {
             self.close(&main);
         }
     }
