@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test that can't be set up has to stop")]
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use comm_node_core::deadline::Deadline;
@@ -580,4 +581,60 @@ fn a_session_that_cannot_be_metered_is_refused_with_the_record() {
     assert!(said.contains("\"deny\"") && said.contains("sessions/b/main.jsonl"), "{said}");
     node.run("", &["doctor", "--fix"]);
     assert_eq!(write(&node, "b", "api/b.rs"), "");
+}
+
+/// Whoever wrote its own transcript would be metered by what it says.
+#[test]
+fn no_agent_writes_transcripts() {
+    // The client's own directory lies in the node, and elsewhere.
+    let elsewhere = tempfile::tempdir().expect("temp dir");
+    let elsewhere = elsewhere.path().canonicalize().expect("is there");
+    let node = node("{tokens_per_day: 1000}", "");
+    for claude in [node.root.join(".claude"), elsewhere] {
+        transcripts_are_refused(&node, &claude);
+    }
+}
+
+fn transcripts_are_refused(node: &Node, claude: &Path) {
+    let project = claude.join("projects/-shop");
+    let guard = |tool: &str, input: &Value| {
+        use std::io::Write;
+        let call = json!({"session_id": "b", "cwd": node.root, "hook_event_name": "PreToolUse",
+            "tool_name": tool, "tool_use_id": "t", "tool_input": input});
+        let mut child =
+            node.hook_command(GUARD, "b").env("CLAUDE_CONFIG_DIR", claude).spawn().expect("starts");
+        child.stdin.take().expect("a pipe").write_all(call.to_string().as_bytes()).expect("writes");
+        String::from_utf8(child.wait_with_output().expect("ends").stdout).expect("UTF-8")
+    };
+    let bash = |command: &str| guard("Bash", &json!({"command": command}));
+    for dir in ["memory", "s1/subagents"] {
+        fs::create_dir_all(project.join(dir)).expect("makes");
+    }
+    for file in ["s1.jsonl", "s1/subagents/agent-a.jsonl", "memory/MEMORY.md"] {
+        fs::write(project.join(file), "x\n").expect("writes");
+    }
+    let path = |file: &str| project.join(file).display().to_string();
+    for file in ["s1.jsonl", "new.jsonl", "s1/subagents/agent-a.jsonl"] {
+        for (tool, input) in [
+            ("Write", json!({"file_path": path(file), "content": "x"})),
+            ("Edit", json!({"file_path": path(file), "old_string": "x", "new_string": "y"})),
+        ] {
+            let said = guard(tool, &input);
+            assert!(said.contains("\"deny\"") && said.contains("transcripts"), "{tool} {file}: {said}");
+        }
+        for command in ["echo x >>", "rm -f", "truncate -s 0", "sed -i d", "cp api/a.rs"] {
+            let said = bash(&format!("{command} '{}'", path(file)));
+            assert!(said.contains("\"deny\"") && said.contains("transcripts"), "{command} {file}: {said}");
+        }
+    }
+    for dir in ["", "s1"] {
+        let said = bash(&format!("rm -rf '{}'", path(dir)));
+        assert!(said.contains("\"deny\"") && said.contains("transcripts"), "{dir}: {said}");
+    }
+    // Its notes are its own, and reading is.
+    let said = guard("Write", &json!({"file_path": path("memory/MEMORY.md"), "content": "x"}));
+    assert!(!said.contains("transcripts"), "{said}");
+    for command in [format!("rm -rf '{}'", path("memory")), format!("tail -1 '{}'", path("s1.jsonl"))] {
+        assert!(!bash(&command).contains("transcripts"), "{command}");
+    }
 }

@@ -21,6 +21,8 @@ pub enum Protection<'r> {
     Claude,
     /// Its agents, commands and skills, which bring hooks of their own and run commands that no guard sees.
     Runs,
+    /// Its transcripts, which spending is metered from.
+    Transcripts,
     /// comm-node's programs and records.
     Programs,
     /// `policy.protected`.
@@ -39,6 +41,7 @@ impl Protection<'_> {
             Self::Runs => {
                 "one of Claude Code's agents, commands and skills, which can run what no guard sees".into()
             }
+            Self::Transcripts => "one of Claude Code's transcripts, by which spending is metered".into(),
             Self::Programs => "part of comm-node's installation".into(),
             Self::Policy(pattern) => format!("protected by policy.protected `{}`", pattern.shown()),
         }
@@ -145,6 +148,8 @@ fn in_claude_dir(key: &str) -> Option<Protection<'static>> {
     match first {
         "plugins" | ".claude.json" => Some(Protection::Claude),
         "comm-node" => Some(Protection::Programs),
+        // Beside them lie an agent's own notes (`memory/*.md`).
+        "projects" if key.ends_with(".jsonl") => Some(Protection::Transcripts),
         other => of_client(other),
     }
 }
@@ -171,6 +176,23 @@ fn builtin(key: &str) -> Option<Protection<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_the_clients_directory() {
+        for (key, expected) in [
+            ("projects/-shop/s1.jsonl", Some(Protection::Transcripts)),
+            ("projects/-shop/s1/subagents/agent-a.jsonl", Some(Protection::Transcripts)),
+            ("projects/-shop/memory/MEMORY.md", None),
+            ("projects/-shop/s1/tool-results/x.txt", None),
+            ("projects", None),
+            ("notes.jsonl", None),
+            ("settings.json", Some(Protection::Claude)),
+            ("agents/x.md", Some(Protection::Runs)),
+            ("comm-node/prices.txt", Some(Protection::Programs)),
+        ] {
+            assert_eq!(in_claude_dir(key), expected, "{key}");
+        }
+    }
 
     #[test]
     fn names_at_any_depth() {

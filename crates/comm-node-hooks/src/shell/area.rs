@@ -26,6 +26,8 @@ use crate::lease;
 /// How many entries of a directory are looked at, and for how long.
 const ENTRIES: usize = 5_000;
 const PATIENCE: Duration = Duration::from_millis(60);
+/// Transcripts lie at most so many directories deep.
+const DEPTH: u32 = 8;
 /// So many files that nobody owns are put before git.
 const UNOWNED: usize = 1_000;
 
@@ -115,8 +117,35 @@ fn outside(sitting: &Sitting<'_>, dir: &Path, certainty: Certainty) -> Option<Pl
         }
         // What it may find there is not only ours.
         Some(_) => None,
+        None if certainty == Certainty::Certain => {
+            let projects = outposts.claude_dir.as_ref().map(|dir| dir.join("projects"));
+            let transcript = projects
+                .filter(|projects| dir.starts_with(projects))
+                .and_then(|_| transcript_in(dir, DEPTH, &mut 0, Deadline::after(PATIENCE)));
+            Some(transcript.map_or(place, |real| Place::Outside { real }))
+        }
         None => Some(place),
     }
+}
+
+/// One of the client's transcripts below `dir`, if a look that is bounded finds one.
+fn transcript_in(dir: &Path, depth: u32, seen: &mut usize, limit: Deadline) -> Option<PathBuf> {
+    let mut found = None;
+    let _ = file::entries(dir, |name, is_dir| {
+        *seen += 1;
+        let path = dir.join(name);
+        if is_dir && depth > 0 {
+            found = transcript_in(&path, depth - 1, seen, limit);
+        } else if path.extension().is_some_and(|e| e == "jsonl") {
+            found = Some(path);
+        }
+        if found.is_some() || *seen > ENTRIES || limit.passed() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    found
 }
 
 fn in_root(
