@@ -238,6 +238,9 @@ fn stop_ends_the_run_after_a_hand_off_was_offered() {
     for (tool, input) in [("Bash", &send), ("Write", &outbox)] {
         assert_eq!(batch(&node, "b", tool, input), "", "{tool}");
     }
+    // What only talks of it is none.
+    let other = json!({"command": "echo comm-node x; rm y"});
+    assert!(batch(&node, "b", "Bash", &other).contains("\"continue\":false"));
     let stopped: Value = serde_json::from_str(&batch(&node, "b", "Read", &read)).expect("JSON");
     assert_eq!(stopped["continue"], false, "{stopped}");
     let reason = stopped["stopReason"].as_str().expect("a reason");

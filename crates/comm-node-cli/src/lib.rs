@@ -9,6 +9,7 @@
 mod allowance;
 mod budgeting;
 pub mod cli;
+mod closing;
 pub mod commands;
 pub mod config;
 pub mod draft;

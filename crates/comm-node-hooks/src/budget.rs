@@ -209,7 +209,7 @@ pub(crate) fn at_batch(
     if let Some((whose, mark)) = first.filter(|_| stops)
         && session.budget_told.contains(&mark.key())
     {
-        if closes(scene, call) && session.closing < CLOSING {
+        if session.closing < CLOSING && closes(scene, call, deadline) {
             let _lock = scene.store.lock("sessions", deadline.at_most(Duration::from_secs(1)))?;
             if let Some(mut session) = scene.store.read_session(&session.session_id)? {
                 session.closing += 1;
@@ -234,11 +234,11 @@ pub(crate) fn at_batch(
 
 /// True if all that the calls of a batch do is to close work: `comm-node` commands, commits, messages in the drop
 /// box, and slash commands, which are made of these.
-fn closes(scene: &Scene, call: &Call<'_>) -> bool {
-    !call.tool_calls.is_empty() && call.tool_calls.iter().all(|one| closes_one(scene, one))
+fn closes(scene: &Scene, call: &Call<'_>, deadline: Deadline) -> bool {
+    !call.tool_calls.is_empty() && call.tool_calls.iter().all(|one| closes_one(scene, one, deadline))
 }
 
-fn closes_one(scene: &Scene, one: &Call<'_>) -> bool {
+fn closes_one(scene: &Scene, one: &Call<'_>, deadline: Deadline) -> bool {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Command {
@@ -246,10 +246,8 @@ fn closes_one(scene: &Scene, one: &Call<'_>) -> bool {
     }
     let Some(raw) = one.tool_input else { return false };
     match &*one.tool_name {
-        "Bash" | "PowerShell" => serde_json::from_str::<Command>(raw.get()).is_ok_and(|input| {
-            let text = input.command.trim_start();
-            text.contains("comm-node ") || text.starts_with("git add ") || text.starts_with("git commit ")
-        }),
+        "Bash" | "PowerShell" => serde_json::from_str::<Command>(raw.get())
+            .is_ok_and(|input| scene.closes(&one.tool_name, &input.command, deadline)),
         "Write" | "Edit" => serde_json::from_str::<EditInput<'_>>(raw.get()).is_ok_and(|input| {
             let path = input.file_path.as_ref().map(|path| Path::new(path.as_str()));
             path.and_then(Path::parent) == Some(&scene.store.dir().join("outbox"))

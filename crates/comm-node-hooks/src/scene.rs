@@ -298,6 +298,15 @@ impl Scene {
         Err(Error::Assess { why: one_line(&why, 500).into_owned() })
     }
 
+    /// True if the command line says that the shell command `text` of this tool does nothing but close work. It knows how a
+    /// shell reads; this is asked at the end of a run.
+    pub(crate) fn closes(&self, tool: &str, text: &str, deadline: Deadline) -> bool {
+        let how = if tool == "PowerShell" { "--closing-powershell=" } else { "--closing=" };
+        let said =
+            beside(&self.layout.root, &[&[how, text].concat()], deadline.at_most(Duration::from_secs(1)));
+        matches!(said, Ok(Ok(())))
+    }
+
     /// The session's record, if it was read already to choose a part of the rules.
     pub(crate) fn take_session(&self) -> Option<Session> {
         self.part.as_ref().and_then(|part| part.session.lock().ok()?.take())

@@ -11,7 +11,7 @@ use comm_node_core::store::Store;
 
 use crate::env::Env;
 use crate::out::{Ink, Out};
-use crate::{Outcome, config, here};
+use crate::{Outcome, closing, config, here};
 
 /// Arguments of `comm-node compile`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,12 @@ pub struct Args {
     /// Write down where the budgets of this domain stand; hooks ask for it
     #[arg(long, value_name = "DOMAIN", hide = true)]
     assess: Option<String>,
+    /// Say by the exit code whether this command of Bash closes work, and do nothing else; hooks ask for it
+    #[arg(long, value_name = "COMMAND", hide = true)]
+    closing: Option<String>,
+    /// The same of a command of PowerShell
+    #[arg(long, value_name = "COMMAND", hide = true)]
+    closing_powershell: Option<String>,
     /// Print the result as JSON
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
@@ -44,6 +50,16 @@ there is one, stays in force).";
 /// # Errors
 /// When there is no node, or when its files can't be read or written.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
+    let is_closing = match (&args.closing, &args.closing_powershell) {
+        (None, None) => None,
+        (bash, powershell) => Some(
+            bash.iter().all(|command| closing::closes(command))
+                && powershell.iter().all(|command| closing::closes_in_powershell(command)),
+        ),
+    };
+    if let Some(is_closing) = is_closing {
+        return Ok(if is_closing { Outcome::Done } else { Outcome::Refused });
+    }
     let layout = here::layout_at(&args.node.as_ref().map_or(env.cwd.clone(), |dir| env.cwd.join(dir)))?;
     let store = Store::new(layout.state());
     let ensured = config::ensure(&layout, &store)?;
