@@ -149,6 +149,44 @@ fn what_is_added_forges_nothing() {
     node.run("", &["finding", "list"]).good();
 }
 
+/// What a person wrote is to be mended, never removed; what is comm-node's own is set aside by the advice that is given.
+#[test]
+fn advice_about_a_file_fits_whose_it_is() {
+    let node = Node::new();
+    let latin = b"caf\xe9\n";
+    let mended = "; save it as UTF-8 text, and shorter if it is too long; comm-node changes nothing in it\n";
+    let write = |path: &str| {
+        let path = node.root.join(path);
+        fs::create_dir_all(path.parent().expect("has one")).expect("makes");
+        fs::write(path, latin).expect("writes");
+    };
+    write("brief.md");
+    for (path, args) in [
+        ("brief.md", &["kickoff", "--goal", "x", "--brief", "brief.md", "--wait", "1s"][..]),
+        ("docs/KNOWN_ISSUES.md", &["known-issue", "list"]),
+        (".claude/mytasks/todo.md", &["plan", "list"]),
+        (".comm-node/blockers.md", &["blocker", "list"]),
+        (".comm-node/findings.md", &["finding", "list"]),
+        (".comm-node/templates/CLAUDE.md.hbs", &["generate", "--check"]),
+    ] {
+        write(path);
+        node.run("", args).refused(&[path, "it is not UTF-8 text at byte 3", mended]);
+        node.run("", &["doctor", "--fix"]);
+        assert_eq!(fs::read(node.root.join(path)).expect("is there"), latin, "{path}");
+    }
+    let link = node.root.join(".comm-node/templates/CLAUDE.md.hbs");
+    fs::remove_file(&link).expect("removes");
+    std::os::unix::fs::symlink("../../brief.md", &link).expect("links");
+    node.run("", &["generate", "--check"]).refused(&["it is a symbolic link; put a plain file in its place"]);
+    fs::remove_file(&link).expect("removes");
+    write(".comm-node/kickoff.json");
+    node.run("", &["kickoff", "--status"])
+        .refused(&["run `comm-node doctor --fix`, which sets the file aside"]);
+    let said = node.run("", &["doctor", "--fix"]).out;
+    assert!(said.contains("PASS state-files: set aside"), "{said}");
+    node.run("", &["kickoff", "--status"]).refused(&["there was no kickoff in this node"]);
+}
+
 #[test]
 fn text_on_stdin_that_is_too_long_is_answered_with_what_helps() {
     let node = Node::new();

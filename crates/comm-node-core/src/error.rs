@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::node::STATE;
+
+/// What people write below the state directory.
+const PERSONS: [&str; 4] = ["templates", "handoffs", "blockers.md", "findings.md"];
+
 /// A result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -98,8 +103,14 @@ impl Error {
             Self::Io { .. } => {
                 "check that the disk has room and that the file belongs to you, then run `comm-node doctor`"
             }
+            Self::Damaged { path, .. } if is_a_persons(path) => {
+                "save it as UTF-8 text, and shorter if it is too long; comm-node changes nothing in it"
+            }
             Self::Damaged { .. } => {
                 "run `comm-node doctor --fix`, which sets the file aside and keeps what can be read"
+            }
+            Self::Untrusted { path, .. } if is_a_persons(path) => {
+                "put a plain file in its place, such as a copy of what a link leads to"
             }
             Self::Untrusted { .. } => "remove it and run `comm-node doctor`",
             Self::Locked { .. } => "try again; `comm-node doctor` says who holds the lock if it stays",
@@ -112,6 +123,21 @@ impl Error {
             Self::Invalid { what, .. } => remedy_for(what),
         }
     }
+}
+
+/// True for what people write, in a state directory or elsewhere: nobody is told to remove that.
+fn is_a_persons(path: &Path) -> bool {
+    let mut parts = path.iter().rev();
+    let mut below = None;
+    // The state directory nearest to the file is the one that it is in.
+    let is_state = parts.any(|part| {
+        let found = part == STATE;
+        if !found {
+            below = Some(part);
+        }
+        found
+    });
+    !is_state || below.is_some_and(|name| PERSONS.iter().any(|own| name == *own))
 }
 
 /// What helps against a value that is not valid; most come from the client and not from a person.
@@ -136,6 +162,30 @@ fn remedy_for(what: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_told_to_remove_what_a_person_wrote() {
+        let damaged = |path: &str| Error::Damaged { path: PathBuf::from(path), why: String::new() }.remedy();
+        let untrusted = |path: &str| Error::Untrusted { path: PathBuf::from(path), why: "" }.remedy();
+        for path in [
+            "/x/brief.md",
+            "brief.md",
+            "/x/docs/KNOWN_ISSUES.md",
+            "/x/.claude/mytasks/todo.md",
+            "/x/.comm-node/templates/agents/finder.md.hbs",
+            "/x/.comm-node/templates",
+            "/x/.comm-node/blockers.md",
+            "/x/.comm-node/handoffs/api/taken/t.md",
+            "/x/.comm-node/y/.comm-node/findings.md",
+        ] {
+            assert!(damaged(path).starts_with("save it as UTF-8"), "{path}");
+            assert!(untrusted(path).starts_with("put a plain file"), "{path}");
+        }
+        for path in ["/x/.comm-node", "/x/.comm-node/kickoff.json", "/x/.comm-node/mail/templates/a.md"] {
+            assert!(damaged(path).contains("doctor --fix"), "{path}");
+            assert!(untrusted(path).contains("remove it"), "{path}");
+        }
+    }
 
     #[test]
     fn what_is_not_valid_has_a_remedy_of_its_own() {

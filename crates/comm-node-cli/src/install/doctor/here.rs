@@ -279,6 +279,7 @@ fn damaged(store: &Store) -> Vec<(PathBuf, String)> {
             found.extend(path_of(e));
         }
     }
+    found.extend(store.read_kickoff().err().and_then(path_of));
     found.extend(store.damaged_budgets().into_iter().filter_map(path_of));
     found
 }
