@@ -56,7 +56,13 @@ fn the_coordinator_is_woken_once_when_all_others_are_done() {
     node.run("", &["kickoff", "--goal", "Login", "--wait", "1s"]);
     node.run("b", &["kickoff", "--done"]).refused(&["START has not come"]);
     let said = begin(&node, &[]);
-    assert_eq!(said, "called backend, docs, frontend\nintegration is woken when they are done\n");
+    let none = "no session works for docs yet; one that starts there is told by its first brief\n";
+    assert_eq!(
+        said,
+        format!("called backend, docs, frontend\n{none}integration is woken when they are done\n")
+    );
+    let table = node.run("", &["kickoff", "--status"]).good().out;
+    assert_eq!(table.matches("missing, no session").count(), 1, "{table}");
     assert!(starts(&node, "integration").is_empty(), "it has no part to begin with");
 
     let said = node.run("b", &["kickoff", "--done", "--note", "the API \u{1b}[31mworks"]).good().out;
@@ -91,6 +97,105 @@ fn the_coordinator_is_woken_once_when_all_others_are_done() {
         node.run(id, &["kickoff", "--done"]).good();
     }
     assert_eq!(starts(&node, "integration").len(), 2);
+}
+
+/// Who has no part is not told to report ready and to wait for a START that never comes.
+#[test]
+fn what_is_said_of_a_kickoff_fits_who_asks() {
+    let node = coordinated();
+    begin(&node, &["--only", "backend,frontend"]);
+    let own = node.run("b", &["kickoff", "backend"]).good().out;
+    assert!(own.contains("> Your part: domain backend") && own.contains("> Peers: frontend."), "{own}");
+    let other = node.run("u", &["kickoff", "docs"]).good().out;
+    assert!(other.contains("The kickoff under way is not for domain docs."), "{other}");
+    assert!(!other.contains("Your part") && !other.contains("Goal"), "{other}");
+    node.register("u", "", node.pid("u"));
+    let coordinator = node.run("u", &["kickoff", "integration"]).good().out;
+    for piece in [
+        "> Goal: Login\n",
+        "> You bring the parts together: domain integration; it writes `integration/**`.\n",
+        "> Who has a part: backend, frontend.\n",
+        "> Change nothing yet: a message says when all of them are done.\n",
+        "is told by a message when all are done.",
+    ] {
+        assert!(coordinator.contains(piece), "{piece}: {coordinator}");
+    }
+    assert!(!coordinator.contains("START") && !coordinator.contains("reports ready"), "{coordinator}");
+}
+
+/// A message that costs too much is not sent, and a kickoff whose messages can't be sent would be stuck for ever.
+#[test]
+fn whatever_the_node_is_like_all_messages_have_room() {
+    let node = Node::new();
+    let wide = |n: usize| "界".repeat(n);
+    let mut yaml = "version: 1\nname: shop\ndomains:\n".to_owned();
+    let others: Vec<String> = (0..30).map(|i| format!("peer{i:02}{}", "-name".repeat(6))).collect();
+    for name in ["backend", "frontend"].into_iter().chain(others.iter().map(String::as_str)) {
+        let list = |what: &str| {
+            let items: Vec<String> = (0..20).map(|i| format!("\"{what}{i}{}\"", wide(40))).collect();
+            items.join(", ")
+        };
+        yaml.push_str(&format!("  {name}:\n    description: {0}\n    max_sessions: 2\n", wide(110)));
+        yaml.push_str(&format!("    scope: [\"{name}/**\", {}]\n    exports: [{}]\n", list("p/"), list("E")));
+        if name == "backend" {
+            let import = |other: &String| format!("{other}: [{}]", list("E"));
+            yaml.push_str(&format!(
+                "    imports: {{{}}}\n",
+                others.iter().map(import).collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+    fs::write(node.root.join("comm-node.yaml"), yaml).expect("writes");
+    fs::write(node.root.join("brief.md"), "x\n".repeat(430)).expect("writes");
+    let goal = wide(200);
+    let said = node.run("", &["kickoff", "--goal", &goal, "--brief", "brief.md", "--wait", "1s"]);
+    assert!(said.out.starts_with("called backend, frontend, peer00"), "{said:?}");
+    let told = node.run("b", &["kickoff", "backend"]).good().out;
+    for piece in ["> The brief is long: `comm-node kickoff backend` prints it.", "START comes as a message"] {
+        assert!(told.contains(piece), "{piece}: {told}");
+    }
+    node.run("", &["kickoff", "--force"]).good();
+    assert_eq!(starts(&node, "backend").len(), 1);
+    let mut record = kickoff(&node);
+    for member in record["members"].as_object_mut().expect("an object").values_mut() {
+        (member["done"], member["note"]) = (json!("2026-11-25T10:00:00Z"), json!(wide(200)));
+    }
+    write_kickoff(&node, &record);
+    node.run("", &["kickoff", "--status"]).good();
+    let end = starts(&node, "human").pop().unwrap_or_default();
+    assert!(
+        end.contains(&format!("All other domains are done: backend ({}…)", wide(80)))
+            && end.contains(" more. Goal: "),
+        "{end}"
+    );
+}
+
+/// A goal stands whole in every message, or is refused.
+#[test]
+fn a_goal_is_said_whole() {
+    let node = Node::new();
+    let call =
+        |goal: &str| node.run("", &["kickoff", "--goal", goal, "--only", "backend,frontend", "--wait", "1s"]);
+    call(&"g".repeat(201)).refused(&["the goal has more than 200 characters", "into a file for --brief"]);
+    call(" \n ").refused(&["the goal is empty"]);
+    for goal in ["g".repeat(200), "中".repeat(200)] {
+        assert_eq!(call(&format!("\n{goal}\n")).code, 1);
+        let told = node.run("b", &["kickoff", "backend"]).good().out;
+        assert!(told.contains(&format!("> Goal: {goal}\n")), "{told}");
+        let last = node.run("f", &["kickoff", "frontend"]).good().out;
+        assert!(last.contains(&format!("START: {goal}. Begin")), "{last}");
+        assert!(starts(&node, "backend")[0].starts_with(&format!("START: {goal}. Begin")));
+        node.run("b", &["kickoff", "--done"]).good();
+        node.run("f", &["kickoff", "--done"]).good();
+        let end = starts(&node, "human").pop().unwrap_or_default();
+        assert!(end.ends_with(&format!("frontend. Goal: {goal}.")), "{end}");
+    }
+    call("two\n  lines");
+    assert_eq!(kickoff(&node)["goal"], "two lines");
+    for only in ["", "backend,", " "] {
+        node.run("", &["kickoff", "--goal", "x", "--only", only])
+            .refused(&["--only has an empty name in it; write `--only backend,frontend`"]);
+    }
 }
 
 #[test]

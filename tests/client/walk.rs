@@ -142,6 +142,12 @@ fn a_new_users_walk() {
 
 /// `/kickoff` in each session, one after the other; the last one makes the roll complete.
 fn start_together(node: &Node, page: &mut Page, seats: [&Seat; 3]) {
+    let begin = Instant::now();
+    // Or those that are not on record yet are named as missing.
+    while listed(node, &["sessions"]).len() < seats.len() {
+        assert!(begin.elapsed() < SOON, "not all are there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let said = std::thread::scope(|scope| {
         let call =
             ["kickoff", "--goal", "Show the price of every item", "--only", "api,docs,web", "--wait", "90s"];

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::guard;
 use crate::mail::HUMAN;
+use crate::mail::frame::quoted;
 use crate::node::registry::{Domain, Registry};
-use crate::text::one_line;
+use crate::text::{estimate_tokens, one_line};
 
 /// The kickoff of a node, `kickoff.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
@@ -138,8 +139,11 @@ impl Kickoff {
 /// The names of the domains in the role of a coordinator: they have no part of their own, and bring the others' together.
 #[must_use]
 pub fn coordinators<'r>(registry: &'r Registry<'_>) -> Vec<&'r str> {
-    let coordinates = |d: &&Domain<'_>| d.role.as_deref().is_some_and(|r| COORDINATORS.contains(&r));
-    registry.all_domains().filter(coordinates).map(|d| d.name.as_str()).collect()
+    registry.all_domains().filter(|d| coordinates(d)).map(|d| d.name.as_str()).collect()
+}
+
+fn coordinates(domain: &Domain<'_>) -> bool {
+    domain.role.as_deref().is_some_and(|role| COORDINATORS.contains(&role))
 }
 
 /// How a message begins that says that all are done.
@@ -149,14 +153,24 @@ pub const ALL_DONE: &str = "All other domains are done: ";
 #[must_use]
 pub fn all_done(kickoff: &Kickoff, coordinators: &[&str]) -> String {
     let mut out = ALL_DONE.to_owned();
-    let parts = kickoff.members.iter().filter(|(name, _)| !coordinators.contains(&name.as_str()));
-    for (i, (name, member)) in parts.enumerate() {
-        let _ = write!(out, "{}{name}", if i > 0 { ", " } else { "" });
-        if i < PEERS && !member.note.is_empty() {
-            let _ = write!(out, " ({})", one_line(&member.note, 80));
+    let parts: Vec<_> =
+        kickoff.members.iter().filter(|(name, _)| !coordinators.contains(&name.as_str())).collect();
+    let mut more = 0;
+    for (i, (name, member)) in parts.iter().enumerate() {
+        let named = format!("{}{name}", if i > 0 { ", " } else { "" });
+        let noted = match one_line(&member.note, NOTE) {
+            note if note.is_empty() || i >= PEERS => named.clone(),
+            note => format!("{named} ({note})"),
+        };
+        match [noted, named].iter().find(|text| estimate_tokens(&out) + estimate_tokens(text) <= PARTS) {
+            Some(text) if more == 0 => out.push_str(text),
+            _ => more += 1,
         }
     }
-    let _ = write!(out, ". Goal: {}.", one_line(&kickoff.goal, 200).trim_end_matches('.'));
+    if more > 0 {
+        let _ = write!(out, " and {more} more");
+    }
+    let _ = write!(out, ". Goal: {}.", one_line(&kickoff.goal, MAX_GOAL).trim_end_matches('.'));
     if !coordinators.is_empty() {
         out.push_str(
             " Now bring their work together: contracts, tests across domains, boundaries; then report to the person.",
@@ -165,74 +179,117 @@ pub fn all_done(kickoff: &Kickoff, coordinators: &[&str]) -> String {
     out
 }
 
+/// Characters of a goal: it stands whole in each message.
+pub const MAX_GOAL: usize = 200;
 /// The roles that a coordinator may have.
 const COORDINATORS: [&str; 2] = ["coordinator", "integration"];
-/// Characters of the person's brief that a message has room for.
-const BRIEF: usize = 900;
-/// Peers that are named.
+/// Tokens that a message may cost its reader, without what every message says of itself: one that is too large is not sent.
+const ROOM: usize = 500;
+/// Of these, in the message that all are done, for who is done.
+const PARTS: usize = 220;
+/// Characters of a note.
+const NOTE: usize = 80;
+/// Tokens of one list.
+const LIST: usize = 90;
+/// Items of a list that are named.
 const PEERS: usize = 12;
 
-/// What the message to `domain` says.
+/// What the message to `domain` says; a coordinator that has no part of its own reads it too. Whatever has no room is left
+/// out, from the end.
 #[must_use]
 pub fn text(kickoff: &Kickoff, domain: &Domain<'_>) -> String {
-    let mut out = format!("Goal: {}\n", one_line(&kickoff.goal, 400));
+    let mut out = format!("Goal: {}\n", one_line(&kickoff.goal, MAX_GOAL));
     let about = if domain.description.is_empty() {
         String::new()
     } else {
-        format!(" ({})", one_line(&domain.description, 120))
+        format!(" ({})", cut(&domain.description, 120, 40))
     };
+    let has_part = kickoff.members.contains_key(domain.name.as_str()) || !coordinates(domain);
     let _ = writeln!(
         out,
-        "Your part: domain {}{about}; it writes {}.",
+        "{}: domain {}{about}; it writes {}.",
+        if has_part { "Your part" } else { "You bring the parts together" },
         domain.name,
-        one_line(&guard::scope(domain), 300)
+        cut(&guard::scope(domain), 300, 90)
     );
+    let end = if has_part {
+        format!(
+            "\nFirst: run `comm-node kickoff {}`, which reports ready. Plan your part, change nothing yet; START comes as \
+             a message when all are ready.",
+            domain.name
+        )
+    } else {
+        "\nChange nothing yet: a message says when all of them are done.".to_owned()
+    };
+    let fits = |out: &str, line: &str| {
+        estimate_tokens(&quoted(out)) + estimate_tokens(&quoted(line)) + estimate_tokens(&end) <= ROOM
+    };
+    let mut say = |line: String| {
+        let fits = fits(&out, &line);
+        if fits {
+            out.push_str(&line);
+        }
+        fits
+    };
     if let Some(role) = &domain.role {
-        let _ = writeln!(out, "Role: {role}.");
+        say(format!("Role: {role}.\n"));
     }
-    let list = |items: Vec<String>| items.join(", ");
     if !domain.exports.is_empty() {
-        let items = domain.exports.iter().take(PEERS).map(|e| one_line(e, 60).into_owned()).collect();
-        let _ = writeln!(out, "Publishes: {}.", list(items));
+        say(format!("Publishes: {}.\n", list(domain.exports.iter().map(|e| cut(e, 60, LIST)))));
     }
     if !domain.imports.is_empty() {
         let item = |(from, what): &(crate::text::Text<'_>, Vec<crate::text::Text<'_>>)| {
             let what: Vec<&str> = what.iter().map(|w| w.as_str()).collect();
-            one_line(&format!("{} from {from}", what.join(", ")), 120).into_owned()
+            cut(&format!("{} from {from}", what.join(", ")), 120, LIST)
         };
-        let _ = writeln!(out, "Needs: {}.", list(domain.imports.iter().take(PEERS).map(item).collect()));
+        say(format!("Needs: {}.\n", list(domain.imports.iter().map(item))));
     }
-    let peers: Vec<&str> =
-        kickoff.members.keys().map(String::as_str).filter(|name| *name != domain.name.as_str()).collect();
+    let peers = kickoff.members.keys().filter(|name| **name != *domain.name).cloned();
+    let peers = list(peers);
     if !peers.is_empty() {
-        let more = peers.len().saturating_sub(PEERS);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let _ = writeln!(
-            out,
-            "Peers: {}{more}.",
-            peers.iter().take(PEERS).copied().collect::<Vec<_>>().join(", ")
-        );
+        say(format!("{}: {peers}.\n", if has_part { "Peers" } else { "Who has a part" }));
     }
-    if !kickoff.brief.is_empty() {
-        if kickoff.brief.chars().count() <= BRIEF {
-            let _ = writeln!(out, "\n{}", kickoff.brief.trim());
-        } else {
-            let _ = writeln!(out, "The brief is long: `comm-node kickoff {}` prints it.", domain.name);
+    let has_room = kickoff.brief.is_empty() || say(format!("\n{}\n", kickoff.brief.trim()));
+    if !has_room {
+        let _ = writeln!(out, "The brief is long: `comm-node kickoff {}` prints it.", domain.name);
+    }
+    out.push_str(&end);
+    out
+}
+
+/// `raw` in one line of at most `max` characters and `tokens`.
+fn cut(raw: &str, mut max: usize, tokens: usize) -> String {
+    let mut out = one_line(raw, max);
+    while estimate_tokens(&out) > tokens {
+        max = max * 3 / 4;
+        out = one_line(raw, max);
+    }
+    out.into_owned()
+}
+
+/// `items` with commas, as many as there is room for; the rest is counted.
+fn list(items: impl Iterator<Item = String>) -> String {
+    let (mut out, mut named, mut more) = (String::new(), 0, 0);
+    for item in items {
+        if more > 0 || named >= PEERS || estimate_tokens(&out) + estimate_tokens(&item) > LIST {
+            more += 1;
+            continue;
         }
+        if named > 0 {
+            out.push_str(", ");
+        }
+        out.push_str(&item);
+        named += 1;
     }
-    let _ = write!(
-        out,
-        "\nFirst: run `comm-node kickoff {}`, which reports ready. Plan your part, change nothing yet; START comes as a \
-         message when all are ready.",
-        domain.name
-    );
+    if more > 0 {
+        let _ = write!(out, " and {more} more");
+    }
     out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::estimate_tokens;
 
     fn registry(domains: usize) -> String {
         let domains: Vec<String> = (0..domains)
@@ -264,6 +321,10 @@ mod tests {
             assert!(said.contains(piece), "{piece}: {said}");
         }
         assert!(estimate_tokens(&said) < 540, "{}", estimate_tokens(&said));
+        let goal = "g".repeat(MAX_GOAL);
+        let whole = Kickoff { goal: goal.clone(), ..kickoff.clone() };
+        assert!(text(&whole, &registry.domains[1]).contains(&format!("Goal: {goal}\n")));
+        assert!(all_done(&whole, &[]).contains(&format!("Goal: {goal}.")));
         let long = Kickoff { brief: "y".repeat(5000), ..kickoff };
         let said = text(&long, &registry.domains[1]);
         assert!(said.contains("`comm-node kickoff d1` prints it") && estimate_tokens(&said) < 400);

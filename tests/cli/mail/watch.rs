@@ -85,6 +85,29 @@ impl Node {
     }
 }
 
+/// Whoever was to send START died over it, and nobody asks: a session that waits is told by its watch.
+#[test]
+fn a_kickoff_that_was_left_half_done_is_finished() {
+    let node = Node::new();
+    node.run("", &["kickoff", "--goal", "x", "--only", "backend,frontend", "--wait", "1s"]);
+    node.run("b", &["kickoff", "backend"]).good();
+    let path = node.root.join(".comm-node/kickoff.json");
+    let record = || -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(&path).expect("is there")).expect("is JSON")
+    };
+    let watch = node.watch("b");
+    watch.is_quiet();
+    assert!(record()["started"].is_null(), "control: frontend is missing");
+    drop(watch);
+    let mut ready = record();
+    ready["members"]["frontend"]["ready"] = ready["members"]["backend"]["ready"].clone();
+    fs::write(&path, ready.to_string()).expect("writes");
+    let watch = node.watch("b");
+    let line = watch.line();
+    assert!(line.contains(": start from human, high"), "{line}");
+    assert!(record()["members"]["frontend"]["start"].is_string());
+}
+
 #[test]
 fn each_arrival_is_one_line_and_no_word_of_its_author() {
     let node = Node::new();

@@ -19,7 +19,9 @@ use comm_node_core::store::{Item, State, Store};
 use serde_json::json;
 
 use crate::Outcome;
+use crate::commands::kickoff;
 use crate::env::Env;
+use crate::here::Here;
 use crate::out::Out;
 use alarm::{Alarm, Wake};
 use plan::{Next, Plan};
@@ -47,6 +49,12 @@ pub(crate) fn watch(env: &Env, out: &Out, session: Option<&str>, json: bool) -> 
         }
         if store.is_none() {
             store = self::store(env);
+        }
+        if store.is_some()
+            && let Ok(here) = Here::find(env)
+        {
+            // What can't be done now is tried again; there is nobody to tell it.
+            let _ = kickoff::finish(&here);
         }
         let mailbox = store.as_ref().and_then(|store| who.mailbox(store));
         let limit = match (&store, &mailbox) {

@@ -36,6 +36,13 @@ pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         if !args.json {
             let names: Vec<&str> = kickoff.members.keys().map(String::as_str).collect();
             out.line(format!("called {}", names.join(", ")));
+            let unmanned = roll::unmanned(&here, &kickoff)?;
+            if !unmanned.is_empty() {
+                out.line(format!(
+                    "no session works for {} yet; one that starts there is told by its first brief",
+                    unmanned.join(", ")
+                ));
+            }
             let later = kickoff::coordinators(&registry);
             let later: Vec<&str> = later.into_iter().filter(|name| !names.contains(name)).collect();
             if !later.is_empty() {
@@ -62,11 +69,23 @@ fn brief(args: &Args, env: &Env) -> Result<String> {
 
 /// Puts the kickoff on record and sends each domain its message.
 fn call(args: &Args, here: &Here, registry: &Registry<'_>, goal: &str, brief: String) -> Result<Kickoff> {
-    if goal.trim().is_empty() {
+    let goal = goal.split_whitespace().collect::<Vec<_>>().join(" ");
+    if goal.is_empty() {
         bail!("the goal is empty; say what is to be reached");
+    }
+    if goal.chars().count() > kickoff::MAX_GOAL {
+        bail!(
+            "the goal has more than {} characters; say it in a sentence, and put the rest into a file for --brief",
+            kickoff::MAX_GOAL
+        );
     }
     let mut names: Vec<String> = Vec::new();
     for name in &args.only {
+        if name.trim().is_empty() {
+            bail!(
+                "--only has an empty name in it; write `--only backend,frontend`, or leave it out to call every domain"
+            );
+        }
         names.push(domain(registry, name)?.name.to_string());
     }
     if names.is_empty() {
@@ -89,7 +108,7 @@ fn call(args: &Args, here: &Here, registry: &Registry<'_>, goal: &str, brief: St
     let mut kickoff = Kickoff {
         version: 1,
         id: Ulid::fresh(clock::now_ms(), None).text(),
-        goal: goal.trim().to_owned(),
+        goal,
         brief,
         called: clock::rfc3339(clock::now_ms()),
         calling: true,

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use crate::Outcome;
 use crate::config;
 use crate::env::Env;
+use crate::here::Here;
 use crate::out::Out;
 
 /// Arguments of `comm-node kickoff`.
@@ -84,4 +85,14 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         bail!("say what is to be reached with --goal, name this session's domain, or ask with --status");
     }
     call::run(args, env, out)
+}
+
+/// Finishes what a command that died had begun: the calls, START, the word that all are done.
+///
+/// # Errors
+/// When the record can't be read, or something can't be sent.
+pub(crate) fn finish(here: &Here) -> Result<()> {
+    done::finish(here)?;
+    roll::current(here)?;
+    Ok(())
 }

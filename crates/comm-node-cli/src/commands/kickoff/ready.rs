@@ -39,7 +39,10 @@ pub(super) fn run(name: &str, wait: Option<u64>, as_json: bool, env: &Env, out: 
     let mut kickoff = report(&here, &registry, name, &id)?;
     if !as_json {
         out.line(brief_of(&here, &registry, &session)?);
-        if let Some(kickoff) = &kickoff {
+        let of_others = |kickoff: &Kickoff| {
+            !kickoff.members.contains_key(name) && !kickoff::coordinators(&registry).contains(&name)
+        };
+        if let Some(kickoff) = kickoff.as_ref().filter(|kickoff| !of_others(kickoff)) {
             out.line("\nThe kickoff, from the person:");
             out.raw(frame::quoted(&kickoff::text(kickoff, domain)));
             if !kickoff.brief.is_empty() && !kickoff::text(kickoff, domain).contains(kickoff.brief.trim()) {
@@ -92,7 +95,7 @@ fn outcome(name: &str, kickoff: Option<&Kickoff>, waits: bool) -> String {
     if member.start.is_some() {
         return format!(
             "START: {}. Begin with this domain's part; when it is done: `comm-node kickoff --done`.",
-            text::one_line(&kickoff.goal, 200)
+            text::one_line(&kickoff.goal, kickoff::MAX_GOAL)
         );
     }
     format!(

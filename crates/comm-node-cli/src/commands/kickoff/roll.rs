@@ -110,9 +110,11 @@ pub(super) fn start(here: &Here, kickoff: &mut Kickoff) -> Result<()> {
             to: vec![name.clone()],
             kind: Kind::Start,
             priority: Priority::High,
+            // A goal may need more room than other messages have.
+            detailed: true,
             body: format!(
                 "START: {}.{without} Begin with your part; when it is done: `comm-node kickoff --done`.",
-                one_line(&kickoff.goal, 200).trim_end_matches('.')
+                one_line(&kickoff.goal, kickoff::MAX_GOAL).trim_end_matches('.')
             ),
             ..Draft::default()
         };
@@ -124,6 +126,21 @@ pub(super) fn start(here: &Here, kickoff: &mut Kickoff) -> Result<()> {
         mailing::log(here, &me, "kickoff_started", &due.join(","))?;
     }
     Ok(())
+}
+
+/// The domains that have not reported ready and that no live session works for.
+pub(super) fn unmanned(here: &Here, kickoff: &Kickoff) -> Result<Vec<String>> {
+    let now = clock::now_ms();
+    let manned: Vec<String> = here
+        .store
+        .sessions()?
+        .into_iter()
+        .flatten()
+        .filter(|(session, heartbeat)| session.is_live(*heartbeat, now))
+        .filter_map(|(session, _)| session.domain)
+        .collect();
+    let missing = kickoff.missing().into_iter().map(str::to_owned);
+    Ok(missing.filter(|name| !manned.contains(name)).collect())
 }
 
 /// Runs `--status`. What somebody who died meanwhile left unsaid is said first.
@@ -143,6 +160,7 @@ pub(super) fn status(as_json: bool, env: &Env, out: &Out) -> Result<Outcome> {
     }
     out.line(format!("{}: {}", out.ink(Ink::Bold, kickoff.state()), one_line(&kickoff.goal, 200)));
     let now = clock::now_ms();
+    let unmanned = unmanned(&here, &kickoff)?;
     let rows: Vec<Vec<String>> = kickoff
         .members
         .iter()
@@ -156,6 +174,8 @@ pub(super) fn status(as_json: bool, env: &Env, out: &Out) -> Result<Outcome> {
                     "started"
                 } else if member.ready.is_some() {
                     "ready"
+                } else if unmanned.contains(name) {
+                    "missing, no session"
                 } else {
                     "missing"
                 }
