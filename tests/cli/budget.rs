@@ -641,3 +641,50 @@ fn transcripts_are_refused(node: &Node, claude: &Path) {
         assert!(!bash(&command).contains("transcripts"), "{command}");
     }
 }
+
+/// Its budget does not begin anew, however many tasks are worked on before it is taken up again.
+#[test]
+fn a_task_that_is_taken_up_again_has_spent_what_it_had() {
+    let node = node("{tokens_per_task: 1000}", "");
+    spend(&node, "backend", "first", 1_000, 0);
+    for n in 0..150 {
+        spend(&node, "backend", &format!("t{n:03}"), 1_100, 0);
+    }
+    for closed in [false, true] {
+        if closed {
+            // With all of them in the closed sum.
+            node.run("", &["usage"]).good();
+        }
+        set_task(&node, "b", "fresh");
+        node.batch("b");
+        assert_eq!(write(&node, "b", "api/a.rs"), "", "{closed}");
+        set_task(&node, "b", "first");
+        node.batch("b");
+        assert!(write(&node, "b", "api/a.rs").contains("\"deny\""), "{closed}");
+    }
+    let tally = node.store().ledger().tally("backend").expect("reads").expect("there");
+    assert!(tally.closed.tasks.len() == 100 && !tally.closed.tasks.contains_key("first"));
+    assert_eq!(tally.closed.others.usage.tokens() % 1_000_000, 1_000 + 50 * 1_100);
+    // It is known again once it is worked on, and all is as the records say.
+    spend(&node, "backend", "first", 5, 0);
+    let tally = node.store().ledger().tally("backend").expect("reads").expect("there");
+    let spent = tally.spent().task("first").usage;
+    assert_eq!((spent.input_tokens + spent.output_tokens, tally.closed.tasks.len()), (1_005, 100));
+    for _ in 0..2 {
+        let said = node.run("", &["usage"]).good();
+        assert!(!said.err.contains("its sum"), "{said:?}");
+    }
+    let sum = |tally: &comm_node_core::ledger::Tally| {
+        let tasks = tally.closed.tasks.values().map(|(_, spend)| spend.usage.output_tokens).sum::<u64>();
+        tasks + tally.closed.others.usage.output_tokens
+    };
+    let tally = node.store().ledger().tally("backend").expect("reads").expect("there");
+    assert_eq!(sum(&tally), tally.spent().total.usage.output_tokens);
+    // Lost, it is made again with all of them.
+    fs::remove_file(node.root.join(".comm-node/ledger/domains/backend.jsonl")).expect("removes");
+    let ledger = node.store();
+    let again = ledger.ledger().whole_tally("backend").expect("is made");
+    assert_eq!(sum(&again), sum(&tally));
+    let first = ledger.ledger().spent_on("backend", &again, "first").expect("reads").usage;
+    assert_eq!(first.input_tokens + first.output_tokens, 1_005);
+}

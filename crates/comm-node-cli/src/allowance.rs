@@ -39,7 +39,7 @@ fn exhausted(
         return Ok(None);
     }
     let tally = here.store.ledger().whole_tally(domain)?;
-    let counted = tally.spent().task(task).message_tokens();
+    let counted = here.store.ledger().spent_on(domain, &tally, task)?.message_tokens();
     // The ledger takes messages over with what sessions spend; those since then are counted here.
     let (since, _) = here.store.mail().traffic(domain, &tally.mail, MAX_SINCE)?;
     let since = since.iter().filter(|one| one.task.as_deref() == Some(task)).map(|one| one.tokens);

@@ -10,7 +10,8 @@ use crate::store::{Cursor, Traffic, Way};
 
 /// How many days a tally knows apart.
 const DAYS: usize = 3;
-/// How many tasks a tally knows apart; beyond that, the one that was not worked on for longest goes.
+/// How many closed tasks a tally knows apart; beyond that, the one that was not worked on for longest goes, of several the
+/// one on which least was spent.
 pub const MAX_TASKS: usize = 100;
 
 /// Spending in all, by day and by task.
@@ -26,6 +27,9 @@ pub struct Account {
     /// By task, each with the last day it was worked on.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tasks: BTreeMap<String, (String, Spend)>,
+    /// All tasks that are not known apart.
+    #[serde(skip_serializing_if = "Spend::is_zero")]
+    pub others: Spend,
 }
 
 impl Account {
@@ -64,6 +68,7 @@ impl Account {
                 last.clone_from(day);
             }
         }
+        self.others = self.others.plus(other.others);
         self.trim();
     }
 
@@ -76,15 +81,10 @@ impl Account {
             && other.tasks.iter().all(|(task, (_, spend))| covers(self.task(task), *spend))
     }
 
-    /// Forgets all but the latest days and tasks; the total stays.
+    /// Forgets all but the latest days; the total stays.
     pub fn trim(&mut self) {
         while self.days.len() > DAYS {
             self.days.pop_first();
-        }
-        while self.tasks.len() > MAX_TASKS {
-            let oldest = self.tasks.iter().min_by(|a, b| a.1.0.cmp(&b.1.0)).map(|(name, _)| name.clone());
-            let Some(oldest) = oldest else { break };
-            self.tasks.remove(&oldest);
         }
     }
 
@@ -128,6 +128,28 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The closed tasks that are too many to be known apart. None of them is one that is still worked on.
+    #[must_use]
+    pub fn too_many(&self) -> Vec<(String, (String, Spend))> {
+        let tasks = &self.closed.tasks;
+        let mut spare = tasks.len().saturating_sub(MAX_TASKS);
+        if spare == 0 {
+            return Vec::new();
+        }
+        let mut oldest: Vec<_> = tasks.iter().collect();
+        let size = |spend: &Spend| (spend.usage.tokens(), spend.message_tokens());
+        oldest.sort_by(|a, b| (&a.1.0, size(&a.1.1)).cmp(&(&b.1.0, size(&b.1.1))));
+        let is_open = |task: &str| self.open.values().any(|account| account.tasks.contains_key(task));
+        let mut found = Vec::new();
+        for (task, what) in oldest {
+            if spare > 0 && !is_open(task) {
+                spare -= 1;
+                found.push((task.clone(), what.clone()));
+            }
+        }
+        found
+    }
+
     /// Adds what messages cost to the closed sum.
     pub fn add_mail(&mut self, traffic: Vec<Traffic>, mail: Cursor) {
         self.mail = mail;
@@ -184,9 +206,26 @@ mod tests {
             account.trim();
         }
         assert_eq!(account.total.usage.output_tokens, 500);
-        assert_eq!((account.days.len(), account.tasks.len()), (DAYS, MAX_TASKS));
-        let text = serde_json::to_string(&account).expect("writes");
+        let mut tally = Tally { closed: account, ..Tally::default() };
+        let spare = tally.too_many();
+        assert_eq!((tally.closed.days.len(), spare.len()), (DAYS, 500 - MAX_TASKS));
+        spare.iter().for_each(|(task, _)| drop(tally.closed.tasks.remove(task)));
+        let text = serde_json::to_string(&tally).expect("writes");
         assert!(text.len() < 40_000, "{}", text.len());
+    }
+
+    #[test]
+    fn who_is_left_out_was_worked_on_longest_ago_and_least() {
+        let mut tally = Tally::default();
+        for n in 0..u64::try_from(MAX_TASKS).expect("small") + 2 {
+            tally.closed.add(&keys(&format!("t{n:03}"), "2026-11-25"), spend(1_000 - n));
+        }
+        tally.closed.add(&keys("old", "2026-11-24"), spend(5_000));
+        let mut open = Account::default();
+        open.add(&keys("t101", "2026-11-25"), spend(1));
+        tally.open.insert("s/main".into(), open);
+        let left: Vec<String> = tally.too_many().into_iter().map(|(task, _)| task).collect();
+        assert_eq!(left, ["old", "t100", "t099"]);
     }
 
     #[test]

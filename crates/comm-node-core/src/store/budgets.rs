@@ -87,12 +87,21 @@ impl Store {
         read_json(&self.standing_path())
     }
 
-    /// What `domain` spent, as budgets count it.
+    /// What `domain` spent, as budgets count it. Of its tasks the ones that sessions are at are among those known apart.
     ///
     /// # Errors
     /// When its ledger can't be read.
     pub fn figures(&self, domain: &str, today: &str) -> Result<Figures> {
-        Ok(figures(&self.ledger().spent(domain)?, today))
+        let tally = self.ledger().whole_tally(domain)?;
+        let mut spent = tally.spent();
+        if !spent.others.is_zero() {
+            let sessions = self.sessions()?.into_iter().filter_map(Result::ok).map(|(session, _)| session);
+            for task in sessions.filter(|s| s.domain.as_deref() == Some(domain)).filter_map(|s| s.task) {
+                let on_task = self.ledger().spent_on(domain, &tally, &task)?;
+                spent.tasks.insert(task, (today.to_owned(), on_task));
+            }
+        }
+        Ok(figures(&spent, today))
     }
 
     /// What all domains spent together. One small file for each domain is read.

@@ -15,6 +15,7 @@
 
 mod ids;
 mod sheet;
+mod tasks;
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -27,7 +28,7 @@ use sheet::Sheet;
 use super::file;
 use super::{Lock, Store, hidden};
 use crate::deadline::Deadline;
-use crate::ledger::{Account, Booking, Bound, Progress, Record, Source, Spend, Spent, Tally};
+use crate::ledger::{Account, Booking, Bound, MAX_TASKS, Progress, Record, Source, Spend, Spent, Tally};
 use crate::session::SessionId;
 use crate::{Error, Result};
 
@@ -327,7 +328,7 @@ impl<'s> Books<'s> {
         }
         for (domain, tally, is_open) in &mut tallies {
             if !*is_open {
-                self.write_tally(domain, &tally.value)?;
+                self.write_tally(domain, &mut tally.value)?;
                 *tally = Sheet::new(std::mem::take(&mut tally.value));
             }
         }
@@ -348,13 +349,20 @@ impl<'s> Books<'s> {
         for (domain, mut tally, _) in tallies {
             let path = self.ledger.tally_path(&domain);
             let account = new.account(&domain);
+            let has_many = account.tasks.len() > MAX_TASKS;
             let change =
                 Tally { version: 1, open: [(name.clone(), account.clone())].into(), ..Tally::default() };
-            tally.value.open.insert(name.clone(), account);
-            // What mail cost is a part of the closed sum.
-            let news = self.count_mail(&domain, &mut tally.value)?;
+            let before = tally.value.open.insert(name.clone(), account).unwrap_or_default();
+            let begun = change.open.values().flat_map(|account| account.tasks.keys());
+            let begun = begun.filter(|task| !before.tasks.contains_key(*task)).map(String::as_str);
+            // What mail cost, and what was spent on a task before, is a part of the closed sum.
+            let mut news = self.recall(&domain, &mut tally.value, begun)?;
+            news |= self.count_mail(&domain, &mut tally.value)?;
             if news || !(self.is_own_dir("ledger/domains") && tally.append(&path, &change)?) {
-                self.write_tally(&domain, &tally.value)?;
+                self.write_tally(&domain, &mut tally.value)?;
+            }
+            if has_many {
+                self.close(source)?;
             }
         }
         Ok(())
@@ -378,8 +386,10 @@ impl<'s> Books<'s> {
         for domain in domains {
             let Some(mut tally) = self.ledger.tally(domain)? else { continue };
             if tally.open.remove(&name).is_some() {
-                tally.closed.merge(&record.account(domain));
-                self.write_tally(domain, &tally)?;
+                let account = record.account(domain);
+                self.recall(domain, &mut tally, account.tasks.keys().map(String::as_str))?;
+                tally.closed.merge(&account);
+                self.write_tally(domain, &mut tally)?;
             }
         }
         Ok(())
@@ -390,6 +400,7 @@ impl<'s> Books<'s> {
         let (traffic, cursor) = self.ledger.store.mail().traffic(domain, &tally.mail, MAX_MAIL)?;
         let news = cursor != tally.mail;
         if news {
+            self.recall(domain, tally, traffic.iter().filter_map(|one| one.task.as_deref()))?;
             tally.add_mail(traffic, cursor);
         }
         Ok(news)
@@ -402,8 +413,8 @@ impl<'s> Books<'s> {
         {
             return Ok(sheet.value);
         }
-        let tally = self.recounted(domain)?;
-        self.write_tally(domain, &tally)?;
+        let mut tally = self.recounted(domain)?;
+        self.write_tally(domain, &mut tally)?;
         Ok(tally)
     }
 
@@ -458,8 +469,14 @@ impl<'s> Books<'s> {
             right.close_rows(domain, record);
         }
         right.closed.trim();
+        let write_right = |right: &mut Tally| {
+            let left_out = right.too_many().into_iter().collect();
+            self.write_tally(domain, right)?;
+            self.forget_all_but(domain, &left_out);
+            Ok(())
+        };
         let Some(mut tally) = before else {
-            self.write_tally(domain, &right)?;
+            write_right(&mut right)?;
             return Ok(Rebuilt::Made);
         };
         while self.count_mail(domain, &mut tally)? {}
@@ -469,7 +486,12 @@ impl<'s> Books<'s> {
                 right.open.insert(name.clone(), account.clone());
             }
         }
-        let (old, new) = (tally.spent(), right.spent());
+        let (mut old, new) = (tally.spent(), right.spent());
+        // All tasks of both are known apart now.
+        for (task, what) in self.ledger.all_left_out(domain, &tally)? {
+            old.tasks.insert(task, what);
+        }
+        old.others = Spend::default();
         let same = old == new;
         if same || (!unread.is_empty() && !new.covers(&old)) {
             let is_over =
@@ -478,11 +500,11 @@ impl<'s> Books<'s> {
             for account in ended.iter().filter_map(|name| tally.open.remove(name)) {
                 tally.closed.merge(&account);
             }
-            self.write_tally(domain, &tally)?;
+            self.write_tally(domain, &mut tally)?;
             return Ok(if same { Rebuilt::Same } else { Rebuilt::Kept });
         }
         right.other = tally.other;
-        self.write_tally(domain, &right)?;
+        write_right(&mut right)?;
         Ok(if new.covers(&old) { Rebuilt::Made } else { Rebuilt::Lowered(old.total.minus(new.total)) })
     }
 
@@ -499,7 +521,8 @@ impl<'s> Books<'s> {
         sheet::replace(&self.ledger.record_path(source), record)
     }
 
-    fn write_tally(&self, domain: &str, tally: &Tally) -> Result<()> {
+    fn write_tally(&self, domain: &str, tally: &mut Tally) -> Result<()> {
+        self.leave_out(domain, tally)?;
         self.ledger.store.prepare_sub("ledger")?;
         self.ledger.store.prepare_sub("ledger/domains")?;
         sheet::replace(&self.ledger.tally_path(domain), tally)
