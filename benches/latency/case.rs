@@ -151,11 +151,16 @@ pub(crate) const SHELL: [(&str, &str); 10] = [
     ("`npx prettier --write`", "npx prettier --write d0/src"),
 ];
 
-/// A shell command; each call has an id of its own, as it has in the client.
+/// A shell command; each call has an id of its own, as it has in the client, and the one before has ended.
 pub(crate) fn shell(name: &str, root: &Path, text: &'static str) -> Case {
-    let own = root.to_path_buf();
+    let (own, store) = (root.to_path_buf(), scene::store(root));
+    let id = move |n: usize| format!("toolu_{n}_{}", text.len());
     Case::new(name, GUARD, root, String::new())
-        .each(move |n| bash_call("PreToolUse", &own, text, &format!("toolu_{n}_{}", text.len())))
+        .each(move |n| bash_call("PreToolUse", &own, text, &id(n)))
+        .before(move |n| {
+            let before = id(n.wrapping_sub(1));
+            scene::ended(&store, &before);
+        })
 }
 
 /// Every hook once, in the node at `root`; where `node` is false there is none, and nobody says a word.

@@ -65,6 +65,13 @@ pub(crate) fn store(root: &Path) -> Store {
     Store::new(Layout { root: root.to_path_buf() }.state())
 }
 
+/// Takes a shell command that has ended off the record.
+pub(crate) fn ended(store: &Store, id: &str) {
+    let (session, deadline) = (SessionId::new(SESSION).unwrap(), Deadline::after(Duration::from_secs(5)));
+    store.end_call(&session, id, deadline).unwrap();
+    store.remove_call(&session, id, deadline).unwrap();
+}
+
 /// Writes the session's record as it is while it works.
 pub(crate) fn bind(root: &Path) {
     let mut session = Session::new(SessionId::new(SESSION).unwrap());

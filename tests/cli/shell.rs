@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 #[path = "../support/mod.rs"]
 mod support;
 
+use comm_node_core::process::ProcessId;
+use comm_node_core::session::SessionId;
+use comm_node_core::store::Store;
 use support::node::Node;
 
 const GUARD: &str = env!("CARGO_BIN_EXE_comm-node-pre-tool-use");
@@ -222,9 +225,9 @@ fn held(path: &str, session: &str) -> (String, String, bool) {
     (path.to_owned(), session.to_owned(), false)
 }
 
-fn records(node: &Node) -> Vec<PathBuf> {
-    let entries = fs::read_dir(node.path(".comm-node/calls"));
-    entries.into_iter().flatten().flatten().map(|e| e.path()).collect()
+/// The ids of the commands that are on record.
+fn records(node: &Node) -> Vec<String> {
+    Store::new(node.path(".comm-node")).calls().into_iter().map(|open| open.record.id).collect()
 }
 
 #[test]
@@ -266,7 +269,7 @@ fn a_command_is_judged_like_the_edits_it_makes() {
     {
         backend.before("r", command).silent();
     }
-    assert!(!node.path(".comm-node/calls/r.json").exists());
+    assert!(!records(&node).contains(&"r".to_owned()));
 }
 
 #[test]
@@ -302,7 +305,7 @@ fn leases_are_taken_for_all_or_none_and_end_as_the_command_does() {
     let command = "echo new > api/a.txt; mkdir api/d; false && touch api/b.txt || true";
     backend.run("t2", command).silent();
     assert_eq!(leases(&node), [held("api/a.txt", "s-backend")]);
-    assert_eq!(records(&node), [] as [PathBuf; 0]);
+    assert_eq!(records(&node), [] as [String; 0]);
     // What another agent holds is refused, and a removal is a write.
     let other = Session::new(&node, "s-other", "backend");
     has(&other.before("t3", "rm api/b.txt api/a.txt").denied(), &["another agent holds it", "api/a.txt"]);
@@ -447,10 +450,10 @@ const ANY: &str = "python3 -c ''; bash ./tool.sh";
 /// Runs `text` as a program that the guard knows nothing of.
 fn run_unknown(session: &Session<'_>, id: &str, text: &str, fields: &Value) -> Said {
     session.before(id, ANY).silent();
-    assert!(session.node.path(&format!(".comm-node/calls/{id}.json")).is_file());
+    assert_eq!(records(session.node), [id]);
     session.sh(text);
     let said = session.after(id, ANY, fields);
-    assert_eq!(records(session.node), [] as [PathBuf; 0]);
+    assert_eq!(records(session.node), [] as [String; 0]);
     said
 }
 
@@ -569,6 +572,62 @@ fn what_others_do_meanwhile_is_not_blamed_on_it() {
     has(&backend.after("t5", ANY, &diff).told(), &["web/y.txt"]);
 }
 
+/// A command whose session is gone explains no change, and what nobody looks at any more does not stay on record.
+#[test]
+fn what_is_left_on_record_explains_nothing_and_goes() {
+    let node = shop();
+    let (backend, frontend) = (Session::backend(&node), Session::frontend(&node));
+    let store = Store::new(node.path(".comm-node"));
+    frontend.before("f1", ANY).silent();
+    let id = SessionId::new(frontend.id).expect("an id");
+    let mut session = store.read_session(&id).expect("reads").expect("is there");
+    let mut client = Command::new("sleep").arg("60").spawn().expect("starts");
+    session.process = ProcessId::of(client.id());
+    store.write_session(&session).expect("writes");
+    let change = |id: &str, text: &str| {
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        backend.before(id, ANY).silent();
+        node.write("web/x.txt", text);
+        backend.after(id, ANY, &done())
+    };
+    change("t1", "2").silent();
+    client.kill().and_then(|()| client.wait()).expect("ends");
+    has(&change("t2", "3").told(), &["`web/x.txt` (changed)"]);
+    // The same where it ended without a word.
+    fs::remove_file(node.path(".comm-node/sessions/s-frontend.json")).expect("removes");
+    has(&change("t3", "4").told(), &["`web/x.txt` (changed)"]);
+    // A subagent's that was refused by somebody else, once no agent runs any more.
+    let helper = Session { agent: Some(("a1", "general")), ..Session::backend(&node) };
+    helper.before("s1", "echo 2 > api/b.txt").silent();
+    backend.stop(&json!([{"id": "a1", "type": "subagent", "status": "running"}])).silent();
+    assert_eq!((records(&node), leases(&node).len()), (vec!["s1".to_owned(), "f1".to_owned()], 1));
+    backend.stop(&json!([])).silent();
+    assert_eq!((records(&node), leases(&node).len()), (vec!["f1".to_owned()], 0));
+    // One that a hook died of.
+    backend.before("t4", ANY).silent();
+    let path = node.path(".comm-node/calls/s-backend.jsonl");
+    let text = fs::read_to_string(&path).expect("reads");
+    fs::write(&path, format!("{text}{{\"id\":\"t4\",\"ended_ms\":7}}\n")).expect("writes");
+    backend.stop(&json!([])).silent();
+    assert_eq!(records(&node), ["f1"]);
+}
+
+#[test]
+fn damaged_records_are_told_and_not_passed_over() {
+    let node = shop();
+    let backend = Session::backend(&node);
+    backend.before("t1", ANY).silent();
+    let path = node.path(".comm-node/calls/s-backend.jsonl");
+    let text = fs::read_to_string(&path).expect("reads");
+    fs::write(&path, text.replace("\"id\":\"t1\"", "\"id\":t1")).expect("writes");
+    node.write("web/x.txt", "2");
+    let said = backend.after("t1", ANY, &done());
+    has(&said.0, &["systemMessage", "s-backend.jsonl.damaged-"]);
+    // Once, and the next command is looked at again.
+    backend.after("t1", ANY, &done()).silent();
+    has(&run_unknown(&backend, "t2", "echo 3 > web/x.txt", &done()).told(), &["web/x.txt"]);
+}
+
 #[test]
 fn another_agents_lease_in_the_own_scope() {
     let node = shop();
@@ -592,7 +651,7 @@ fn directories_are_looked_at_after_a_command_that_writes_in_them() {
         leases(&node),
         [held("api/copy/deep/two.txt", "s-backend"), held("api/copy/one.txt", "s-backend")]
     );
-    assert_eq!(records(&node), [] as [PathBuf; 0]);
+    assert_eq!(records(&node), [] as [String; 0]);
 }
 
 #[test]
@@ -616,7 +675,7 @@ fn a_command_in_the_background_is_looked_at_when_the_turn_ends() {
     backend.stop(&running).silent();
     backend.sh("echo 2 > web/y.txt");
     has(&backend.stop(&json!([])).told(), &["web/y.txt"]);
-    assert_eq!(records(&node), [] as [PathBuf; 0]);
+    assert_eq!(records(&node), [] as [String; 0]);
     // What ends between two turns is looked at when the next begins: the client sends a prompt of its own.
     backend.asked("t1", "Bash", &input).silent();
     assert_eq!(backend.hook(POST, &backend.call("PostToolUse", "t1", "Bash", &input)), "");
@@ -626,7 +685,7 @@ fn a_command_in_the_background_is_looked_at_when_the_turn_ends() {
     has(&said.told(), &["`web/y.txt` (removed)"]);
     assert_eq!(said.field("hookEventName"), "UserPromptSubmit");
     backend.stop(&json!([])).silent();
-    assert_eq!(records(&node), [] as [PathBuf; 0]);
+    assert_eq!(records(&node), [] as [String; 0]);
     // One that was moved there while it ran.
     backend.before("t4", ANY).silent();
     let moved =
@@ -643,7 +702,7 @@ fn a_command_in_the_background_is_looked_at_when_the_turn_ends() {
     backend.asked("t3", "Bash", &input).silent();
     backend
         .hook(END, &json!({"session_id": backend.id, "cwd": backend.cwd, "hook_event_name": "SessionEnd"}));
-    assert_eq!(records(&node), [] as [PathBuf; 0]);
+    assert_eq!(records(&node), [] as [String; 0]);
 }
 
 /// What a command did, what nobody has seen, and mail share one answer: none of them is lost for want of room.
@@ -759,7 +818,7 @@ fn modes_and_policies_hold_for_commands() {
     has(&run_unknown(&warned, "t2", "echo 2 > web/x.txt", &done()).told(), &["web/x.txt"]);
     let off = Session::new(&node, "s-b", "b");
     off.before("t3", "echo x > api/a.txt; make").silent();
-    assert_eq!(records(&node), [] as [PathBuf; 0]);
+    assert_eq!(records(&node), [] as [String; 0]);
     has(&off.before("t3", "rm comm-node.yaml").denied(), &["configuration"]);
     let asked = Session::new(&node, "s-c", "c").before("t4", "echo x > README.md");
     assert_eq!(asked.field("permissionDecision"), "ask");

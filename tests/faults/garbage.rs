@@ -58,7 +58,7 @@ const FILES: [&str; 20] = [
     ".comm-node/leases/of/b.jsonl",
     ".comm-node/leases/last.json",
     ".comm-node/fencing.json",
-    ".comm-node/calls/toolu_shell.json",
+    ".comm-node/calls/b.jsonl",
     ".comm-node/paused",
     ".comm-node/mail.last",
     ".comm-node/mail/backend/new/01KAJ6Y3E1M8Q0ZD4T7G2K9QXV.medium.md",

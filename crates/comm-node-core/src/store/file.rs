@@ -133,24 +133,29 @@ fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
 /// # Errors
 /// [`Error::Io`] or [`Error::Untrusted`].
 pub fn open(path: &Path, how: &mut OpenOptions) -> Result<Option<File>> {
+    let Some(file) = open_any(path, how)? else { return Ok(None) };
+    if !file.metadata().map_err(Error::io("read", path))?.is_file() {
+        return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is not a plain file" });
+    }
+    Ok(Some(file))
+}
+
+/// As [`open`], for who sees for itself that it is a regular file.
+pub(super) fn open_any(path: &Path, how: &mut OpenOptions) -> Result<Option<File>> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         how.custom_flags(flags.bits().cast_signed()).mode(0o600);
     }
-    let file = match how.open(path) {
-        Ok(file) => file,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+    match how.open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(_) if path.is_symlink() => {
-            return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is a symbolic link" });
+            Err(Error::Untrusted { path: path.to_path_buf(), why: "it is a symbolic link" })
         }
-        Err(e) => return Err(Error::io("open", path)(e)),
-    };
-    if !file.metadata().map_err(Error::io("read", path))?.is_file() {
-        return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is not a plain file" });
+        Err(e) => Err(Error::io("open", path)(e)),
     }
-    Ok(Some(file))
 }
 
 /// Goes through the directory at `dir`, in no order: `each` is given a name and whether a directory bears it, and says
@@ -201,31 +206,6 @@ pub enum Durability {
     Rebuildable,
     /// A person wrote it or it grants a right: flushed, and its directory too.
     Flushed,
-}
-
-/// Makes the file at `path` with `bytes` in it, unless something stands there or its directory is missing;
-/// true if it was made. Readers may see a part of it until this returns.
-///
-/// # Errors
-/// [`Error::Io`]; there is no file then.
-pub fn create(path: &Path, bytes: &[u8]) -> Result<bool> {
-    let mut how = OpenOptions::new();
-    how.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
-    let mut file = match how.open(path) {
-        Ok(file) => file,
-        Err(e) if matches!(e.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => return Ok(false),
-        Err(e) => return Err(Error::io("create", path)(e)),
-    };
-    match file.write_all(bytes) {
-        Ok(()) => Ok(true),
-        Err(e) => {
-            // A part of it has no meaning; the first error is the one to report.
-            let _ = std::fs::remove_file(path);
-            Err(Error::io("write", path)(e))
-        }
-    }
 }
 
 /// Puts `bytes` in the place of `path`: readers see the old file or the new one, never a part.

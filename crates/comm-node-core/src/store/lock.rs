@@ -30,23 +30,7 @@ impl Lock {
         how.read(true).write(true).create(true).truncate(false);
         let file = file::open(path, &mut how)?
             .ok_or_else(|| Error::io("create", path)(std::io::Error::from(std::io::ErrorKind::NotFound)))?;
-        let start = Instant::now();
-        let mut pause = Duration::from_micros(200);
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if deadline.passed() => {
-                    let waited_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-                    return Err(Error::Locked { path: path.to_path_buf(), waited_ms });
-                }
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(pause.min(deadline.left()));
-                    pause = (pause * 2).min(Duration::from_millis(5));
-                }
-                Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => break,
-                Err(TryLockError::Error(e)) => return Err(Error::io("lock", path)(e)),
-            }
-        }
+        hold(&file, path, deadline)?;
         Ok(Self { file, path: path.to_path_buf() })
     }
 
@@ -71,5 +55,26 @@ impl Lock {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Locks an open file, as [`Lock::take`] does; closing it frees it.
+pub(super) fn hold(file: &File, path: &Path, deadline: Deadline) -> Result<()> {
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(200);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if deadline.passed() => {
+                let waited_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+                return Err(Error::Locked { path: path.to_path_buf(), waited_ms });
+            }
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(pause.min(deadline.left()));
+                pause = (pause * 2).min(Duration::from_millis(5));
+            }
+            Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => return Ok(()),
+            Err(TryLockError::Error(e)) => return Err(Error::io("lock", path)(e)),
+        }
     }
 }

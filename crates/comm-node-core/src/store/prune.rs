@@ -24,7 +24,7 @@ pub struct Leftovers {
     pub logs: Vec<PathBuf>,
     /// Temporary files of writers that died, older than an hour.
     pub temporary: Vec<PathBuf>,
-    /// Records of shell commands that began more than a week ago.
+    /// Records of shell commands of sessions whose last one began more than a week ago.
     pub calls: Vec<PathBuf>,
     /// Lists of what a session wrote and of where its leases are, of sessions that can't be resumed any more.
     pub touched: Vec<PathBuf>,
@@ -49,7 +49,9 @@ impl Store {
         let old = |modified: u64, limit: u64| now_ms.saturating_sub(modified) > limit;
         let records = |dir: &str, limit: u64| -> Vec<PathBuf> {
             let is_old = |(path, at): &(PathBuf, u64)| {
-                path.extension().is_some_and(|e| e == "json") && !hidden(path) && old(*at, limit)
+                path.extension().is_some_and(|e| e == "json" || e == "jsonl")
+                    && !hidden(path)
+                    && old(*at, limit)
             };
             plain_files(&self.dir, dir).into_iter().filter(is_old).map(|(path, _)| path).collect()
         };
@@ -207,8 +209,8 @@ mod tests {
         put("leases/of/gone.jsonl", 31 * day);
         put("leases/of/live.jsonl", 31 * day);
         put("leases/of/complete.json", 31 * day);
-        put("calls/old.json", 8 * day);
-        put("calls/new.json", 6 * day);
+        put("calls/old.jsonl", 8 * day);
+        put("calls/new.jsonl", 6 * day);
         put(".registry.json.1-0.tmp", day);
         put("sessions/.s.json.1-0.tmp", day);
         put("outbox/rejected/.a.md.why.txt.1-0.tmp", day);
@@ -223,14 +225,14 @@ mod tests {
         }
         let went = store.prune(now, Deadline::after(Duration::from_secs(5))).expect("prunes");
         assert_eq!((went.ended.len(), went.logs.len(), went.temporary.len()), (1, 2, 6), "{went:?}");
-        assert_eq!(went.calls, [store.dir().join("calls/old.json")]);
+        assert_eq!(went.calls, [store.dir().join("calls/old.jsonl")]);
         let lists = ["touched/gone.jsonl", "touched/old.jsonl", "leases/of/gone.jsonl"];
         assert_eq!(went.touched, lists.map(|list| store.dir().join(list)));
         assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
         for kept in [
             "sessions/ended/new.json",
             "sessions/live.json",
-            "calls/new.json",
+            "calls/new.jsonl",
             "touched/new.jsonl",
             "touched/live.jsonl",
             "touched/fresh.jsonl",

@@ -74,11 +74,10 @@ impl Store {
                 return;
             }
         }
-        let own = |id: &Option<SessionId>| id.as_ref() == Some(&session.session_id);
         signs.runs_command = self
-            .calls()
+            .calls_seen(&session.session_id)
             .iter()
-            .any(|call| !call.ended && !call.record.background && own(&call.record.session));
+            .any(|call| call.ended_ms.is_none() && !call.record.background);
     }
 
     /// Looks for sessions that are lost or silent, and tells the person of each once, by a message to
@@ -302,10 +301,11 @@ mod tests {
             place.age("sessions/s.json", 2 * SILENT_TURN_MS);
         };
         silent();
-        let record = super::super::CallRecord { session: Some(id.clone()), ..Default::default() };
-        place.store.write_call("t1", &record).expect("writes");
+        let record = super::super::CallRecord { id: "t1".into(), ..Default::default() };
+        let soon = Deadline::after(Duration::from_secs(60));
+        place.store.write_call(&id, record, soon).expect("writes");
         assert_eq!(place.state(), State::Busy);
-        assert!(place.store.end_call("t1").expect("ends"));
+        assert!(place.store.end_call(&id, "t1", soon).expect("ends"));
         assert_eq!(place.state(), State::Silent);
         let note = r#"{"type":"user","message":{"content":[{"type":"text","text":"[Request interrupted by user]"}]}}"#;
         std::fs::write(

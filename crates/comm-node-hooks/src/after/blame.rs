@@ -9,8 +9,9 @@ use comm_node_core::clock::Now;
 use comm_node_core::guard;
 use comm_node_core::lease::{Ask, Holder, Kind, Lease, tree_of};
 use comm_node_core::node::Place;
-use comm_node_core::session::Session;
-use comm_node_core::store::{Asking, CallRecord, Store};
+use comm_node_core::process::Liveness;
+use comm_node_core::session::{Session, SessionId};
+use comm_node_core::store::{Asking, OpenCall, Store};
 
 use super::look::Look;
 use super::state::State;
@@ -18,12 +19,14 @@ use crate::judge::Sitting;
 use crate::lease;
 
 impl Look<'_> {
-    fn others(&self, store: &Store) -> &[(CallRecord, Option<String>)] {
+    fn others(&self, store: &Store) -> &[(OpenCall, Option<String>)] {
         self.others.get_or_init(|| {
             let mut calls = store.calls();
-            calls.retain(|open| open.id != self.id);
-            let domain = |record: &CallRecord| store.read_session(record.session.as_ref()?).ok()??.domain;
-            calls.into_iter().map(|open| (domain(&open.record), open.record)).map(|(d, r)| (r, d)).collect()
+            calls.retain(|open| open.record.id != self.id);
+            // What a session left that has ended or died runs no more.
+            let session = |id: &SessionId| store.read_session(id).ok()?.filter(|session| !is_dead(session));
+            let with = |open: OpenCall| session(&open.session).map(|session| (open, session.domain));
+            calls.into_iter().filter_map(with).collect()
         })
     }
 
@@ -68,7 +71,7 @@ impl Look<'_> {
                     && store.last_heartbeat_ns(&other.session_id).is_some_and(|at| at >= self.record.began_ns)
             })
         };
-        self.others(store).iter().any(|(record, domain)| record.undecided && of_owner(domain.as_deref()))
+        self.others(store).iter().any(|(open, domain)| open.record.undecided && of_owner(domain.as_deref()))
             || (state == State::Committed && committed())
     }
 
@@ -82,6 +85,10 @@ impl Look<'_> {
         lease.provisional
             || *id == session.session_id
             || store.last_heartbeat_ns(id).is_some_and(|at| at >= self.record.began_ns)
-            || self.others(store).iter().any(|(record, _)| record.session.as_ref() == Some(id))
+            || self.others(store).iter().any(|(open, _)| open.session == *id)
     }
+}
+
+fn is_dead(session: &Session) -> bool {
+    session.process.as_ref().is_some_and(|process| process.liveness() == Liveness::Dead)
 }

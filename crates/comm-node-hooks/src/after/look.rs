@@ -10,7 +10,7 @@ use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Decision, Outcome, Reason};
 use comm_node_core::node::{Place, locate};
 use comm_node_core::session::Session;
-use comm_node_core::store::{CallRecord, Event};
+use comm_node_core::store::{CallRecord, Event, OpenCall};
 
 use super::report::{Report, Suspect};
 use super::state::{self, State};
@@ -35,7 +35,7 @@ pub(super) struct Look<'l> {
     pub(super) record: &'l CallRecord,
     pub(super) id: &'l str,
     /// Other commands that run, each with its session and that one's domain.
-    pub(super) others: OnceCell<Vec<(CallRecord, Option<String>)>>,
+    pub(super) others: OnceCell<Vec<(OpenCall, Option<String>)>>,
 }
 
 impl<'l> Look<'l> {
@@ -44,9 +44,8 @@ impl<'l> Look<'l> {
         around: &'l Surroundings,
         deadline: Deadline,
         record: &'l CallRecord,
-        id: &'l str,
     ) -> Self {
-        Self { call, around, deadline, record, id, others: OnceCell::new() }
+        Self { call, around, deadline, record, id: &record.id, others: OnceCell::new() }
     }
 
     pub(super) fn back(&self, scene: Scene, event: &'static str) -> Result<Answer> {

@@ -1,7 +1,7 @@
 //! After a shell command: what it wrote is leased, what it took and did not write is given back, and where
 //! nobody could know beforehand, what really changed is judged as an edit would have been.
 //!
-//! All of this is for commands that the guard put on record; for the others it costs one look for a file.
+//! All of this is for commands that the guard put on record; for the others it costs one look into a file.
 //! The write has happened, so nothing here refuses: the agent is told in the same turn, and the log is.
 
 mod blame;
@@ -13,9 +13,10 @@ mod state;
 use std::path::Path;
 
 use comm_node_core::Result;
+use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::node::{Place, locate};
-use comm_node_core::session::Session;
+use comm_node_core::session::{Session, SessionId};
 use comm_node_core::store::{CallRecord, OpenCall, Store};
 
 use crate::answer::Answer;
@@ -25,18 +26,20 @@ use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 use look::Look;
 
+/// A look at what a command did never takes longer.
+const LOOK_MS: u64 = 60_000;
+
 /// PostToolUse and PostToolUseFailure of a shell tool.
 ///
 /// # Errors
 /// When the record, the rules or the leases can't be read or written.
 pub(crate) fn ended(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
     let Some(layout) = Scene::place_of_session(call, around)? else { return Ok(Answer::Silent) };
-    let id = &*call.tool_use_id;
-    if !Store::new(layout.state()).has_call(id) {
+    let Ok(session_id) = SessionId::new(&call.session_id) else { return Ok(Answer::Silent) };
+    let Some(record) = Store::new(layout.state()).read_call(&session_id, &call.tool_use_id, deadline)? else {
         return Ok(Answer::Silent);
-    }
+    };
     let scene = Scene::load(layout, deadline)?;
-    let Some(record) = scene.store.read_call(id)? else { return Ok(Answer::Silent) };
     // A person, or the client when it takes long, may move it there at any time.
     let background = record.background || call.bash_changes().background_task_id.is_some();
     if background && call.hook_event_name == "PostToolUse" {
@@ -44,18 +47,19 @@ pub(crate) fn ended(call: &Call<'_>, around: &Surroundings, deadline: Deadline) 
         let session = bind::session(&scene, call, around, deadline)?;
         let places = places(&scene, &record);
         let _ = lease::confirm(&scene, &session, call, &refs(&places), deadline)?;
-        scene.store.write_call(id, &CallRecord { started: true, background, ..record })?;
+        let record = CallRecord { started: true, background, ..record };
+        scene.store.write_call(&session_id, record, deadline)?;
         return Ok(Answer::Silent);
     }
     // Another installed copy of this hook answers the same call.
-    if !scene.store.end_call(id)? {
+    if !scene.store.end_call(&session_id, &record.id, deadline)? {
         return Ok(Answer::Silent);
     }
     let event =
         if call.hook_event_name == "PostToolUseFailure" { "PostToolUseFailure" } else { "PostToolUse" };
     let store = scene.store.clone();
-    let told = Look::new(call, around, deadline, &record, id).back(scene, event);
-    store.remove_call(id)?;
+    let told = Look::new(call, around, deadline, &record).back(scene, event);
+    store.remove_call(&session_id, &record.id, deadline)?;
     told
 }
 
@@ -70,10 +74,11 @@ pub(crate) fn refused(
     one: &Call<'_>,
     deadline: Deadline,
 ) -> Result<()> {
-    let id = &*one.tool_use_id;
-    let Some(record) = scene.store.read_call(id)?.filter(|record| !record.started) else { return Ok(()) };
-    if scene.store.end_call(id)? {
-        scene.store.remove_call(id)?;
+    let (id, of) = (&*one.tool_use_id, &session.session_id);
+    let record = scene.store.read_call(of, id, deadline)?;
+    let Some(record) = record.filter(|record| !record.started) else { return Ok(()) };
+    if scene.store.end_call(of, id, deadline)? {
+        scene.store.remove_call(of, id, deadline)?;
         lease::give_back(scene, session, call, id, &refs(&places(scene, &record)), deadline)?;
     }
     Ok(())
@@ -92,35 +97,49 @@ pub(crate) fn at_turn(
     event: &'static str,
 ) -> Result<Answer> {
     let store = &scene.store;
+    let Ok(of) = SessionId::new(&call.session_id) else { return Ok(Answer::Silent) };
     let mut texts = Vec::new();
-    for OpenCall { id, record, .. } in of_session(store, &call.session_id) {
+    for OpenCall { ended_ms, record, .. } in store.calls_of(&of, deadline) {
+        let id = &*record.id;
+        if let Some(ended_ms) = ended_ms {
+            // Who looked at what it did has died of it.
+            if clock::now_ms().abs_diff(ended_ms) > LOOK_MS {
+                store.remove_call(&of, id, deadline)?;
+            }
+            continue;
+        }
         let one = Call {
             session_id: call.session_id.clone(),
             cwd: record.cwd.clone().into(),
             agent_id: record.agent.clone().map(Into::into),
             tool_name: record.tool.clone().into(),
-            tool_use_id: id.clone().into(),
+            tool_use_id: record.id.clone().into(),
             ..Call::default()
         };
         if !record.started {
             // A subagent may still be waiting for its own.
-            if record.agent.is_none() && event == "Stop" && store.end_call(&id)? {
-                store.remove_call(&id)?;
+            let is_over = event == "Stop" && (record.agent.is_none() || call.is_alone());
+            if is_over && store.end_call(&of, id, deadline)? {
+                store.remove_call(&of, id, deadline)?;
                 let session = bind::session(scene, call, around, deadline)?;
-                lease::give_back(scene, &session, &one, &id, &refs(&places(scene, &record)), deadline)?;
+                lease::give_back(scene, &session, &one, id, &refs(&places(scene, &record)), deadline)?;
             }
             continue;
         }
-        if !store.end_call(&id)? {
+        if !store.end_call(&of, id, deadline)? {
             continue;
         }
-        if call.runs_shells() {
+        let goes_on = call.runs_shells();
+        if goes_on {
             // What is told now is not told again.
-            store.write_call(&id, &CallRecord { began_ns: 0, leased: Vec::new(), ..record.clone() })?;
+            let next = CallRecord { began_ns: 0, leased: Vec::new(), ..record.clone() };
+            store.write_call(&of, next, deadline)?;
         }
         let own = Scene::load(scene.layout.clone(), deadline)?;
-        let told = Look::new(&one, around, deadline, &record, &id).back(own, event);
-        store.remove_call(&id)?;
+        let told = Look::new(&one, around, deadline, &record).back(own, event);
+        if !goes_on {
+            store.remove_call(&of, id, deadline)?;
+        }
         if let Answer::Context { text, .. } = told? {
             texts.push(text);
         }
@@ -129,21 +148,6 @@ pub(crate) fn at_turn(
         return Ok(Answer::Silent);
     }
     Ok(Answer::Context { event, text: texts.join("\n") })
-}
-
-/// SessionEnd: what is on record of the session goes with it.
-pub(crate) fn forget(store: &Store, session: &str) {
-    for open in of_session(store, session) {
-        // One that stays is pruned in time.
-        let _ = store.end_call(&open.id);
-        let _ = store.remove_call(&open.id);
-    }
-}
-
-fn of_session(store: &Store, session: &str) -> Vec<OpenCall> {
-    let mut calls = store.calls();
-    calls.retain(|open| open.record.session.as_ref().is_some_and(|s| s.as_str() == session));
-    calls
 }
 
 fn places(scene: &Scene, record: &CallRecord) -> Vec<Place> {

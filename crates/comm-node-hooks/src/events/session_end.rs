@@ -7,7 +7,6 @@ use comm_node_core::session::SessionId;
 use comm_node_core::store::Event;
 
 use crate::Hook;
-use crate::after;
 use crate::answer::Answer;
 use crate::lease;
 use crate::meter;
@@ -32,7 +31,8 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         scene.store.end_session(&id)?;
         // Once the record says that the session ended, its leases count for nothing anyway.
         lease::release_session(&scene, &session, deadline)?;
-        after::forget(&scene.store, id.as_str());
+        // What is on record of its commands goes with it; what stays is pruned in time.
+        let _ = scene.store.forget_calls(&id, deadline);
     }
     scene.store.log(&Event {
         event: "ended",

@@ -158,13 +158,8 @@ fn settle(
     if court.lacks() {
         return Ok(None);
     }
-    let mut record = CallRecord {
-        version: 1,
-        undecided: !set.unknown.is_empty(),
-        under,
-        background,
-        ..CallRecord::default()
-    };
+    let mut record =
+        CallRecord { undecided: !set.unknown.is_empty(), under, background, ..CallRecord::default() };
     if let Some(own) = own.filter(|_| judge::passes(&findings)) {
         findings.extend(out_of_budget(own, set, court.deadline)?);
     }
@@ -176,7 +171,7 @@ fn settle(
     }
     let answer = court.answer(sittings, &findings)?;
     if let Some(own) = own.filter(|_| judge::passes(&findings)) {
-        put_on_record(own, call, record)?;
+        put_on_record(own, call, record, court.deadline)?;
     }
     Ok(Some(answer))
 }
@@ -336,15 +331,21 @@ fn out_of_budget(own: &Sitting<'_>, set: &WriteSet, deadline: Deadline) -> Resul
 }
 
 /// Puts on record what is to be looked at once the command has run, if anything is.
-fn put_on_record(own: &Sitting<'_>, call: &Call<'_>, mut record: CallRecord) -> Result<()> {
+fn put_on_record(
+    own: &Sitting<'_>,
+    call: &Call<'_>,
+    mut record: CallRecord,
+    deadline: Deadline,
+) -> Result<()> {
     let off = matches!(own.binding, guard::Binding::Domain(d) if d.mode == Mode::Off)
         || own.scene.registry.strictest_mode() == Mode::Off;
     if off || !(record.undecided || !record.leased.is_empty() || !record.under.is_empty()) {
         return Ok(());
     }
-    record.session = own.session.map(|s| s.session_id.clone());
+    let Some(session) = own.session else { return Ok(()) };
+    record.id = call.tool_use_id.to_string();
     record.agent = call.subagent().map(str::to_owned);
     record.tool = call.tool_name.to_string();
     record.cwd = call.cwd.to_string();
-    own.scene.store.write_call(&call.tool_use_id, &record).map(drop)
+    own.scene.store.write_call(&session.session_id, record, deadline).map(drop)
 }
