@@ -15,7 +15,7 @@ mod value;
 
 use std::path::PathBuf;
 
-use crate::table::Argument;
+use crate::table::{Argument, Effect, runs};
 use crate::{Context, MAX_BYTES, MAX_DEPTH, Tree, Why, WriteSet};
 use lex::{Kind, Piece, Token, Word, lex};
 use value::piece;
@@ -220,6 +220,10 @@ impl Walker<'_> {
             // `[string]$x`, `$script:x`, `$x.y`, `$a, $b`: which one it is isn't followed.
             _ => self.variables.clear(),
         }
+        if let (Some(variable), Some(value)) = (name.as_deref().and_then(|n| n.strip_prefix("env:")), &value)
+        {
+            self.sways(variable, value);
+        }
         if right.iter().any(|t| matches!(t.kind, Kind::Assign)) {
             self.variables.clear();
         }
@@ -231,6 +235,25 @@ impl Walker<'_> {
             && value.len() <= MAX_VALUE
         {
             self.variables.push((name, value));
+        }
+    }
+
+    /// A variable of programs is set to a value with which they may run others.
+    fn sways(&mut self, variable: &str, value: &Argument) {
+        let variable = variable.to_ascii_uppercase();
+        let found = match runs::variable(&variable) {
+            _ if variable == "PATH" && !runs::is_usual_path(value.text()) => Some(Why::Program),
+            // As it is everywhere on Windows.
+            Some(_) if variable == "HOME" => None,
+            Some((_, kind)) => match runs::effect(kind, value) {
+                Some(Effect::Unknown(why)) => Some(why),
+                Some(_) => Some(Why::Program),
+                None => None,
+            },
+            None => None,
+        };
+        if let Some(why) = found {
+            self.unknown(why);
         }
     }
 

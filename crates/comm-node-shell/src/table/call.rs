@@ -36,14 +36,14 @@ pub(super) struct Words<'a> {
 
 impl Argument {
     /// Its text, or the beginning of it.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match self {
             Self::Known(text) | Self::Unknown { prefix: text } => text,
         }
     }
 
     /// Whether more may follow than [`Argument::text`].
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self, Self::Unknown { .. })
     }
 

@@ -38,34 +38,17 @@ pub(super) fn run(call: &mut Call<'_>) {
 
 /// `git -c name=value`: a few settings name programs.
 pub(super) fn configured(call: &mut Call<'_>) {
-    const PROGRAMS: [&str; 14] = [
-        "pager",
-        "editor",
-        "command",
-        "cmd",
-        "external",
-        "textconv",
-        "fsmonitor",
-        "hookspath",
-        "askpass",
-        "helper",
-        "driver",
-        "clean",
-        "smudge",
-        "program",
-    ];
-    let mut runs = false;
+    let mut found: Vec<Effect> = Vec::new();
     for option in &call.words.options {
-        let Some(value) = option.value.as_ref().filter(|_| option.name == "-c") else { continue };
-        let Some((name, value)) = value.text().split_once('=') else { continue };
-        let name = name.to_ascii_lowercase();
-        let last = name.rsplit('.').next().unwrap_or_default();
-        let program = name.starts_with("alias.") || name.starts_with("pager.") || PROGRAMS.contains(&last);
-        let harmless = matches!(value, "" | "cat" | "less" | "true" | "false" | ":" | "/dev/null");
-        runs |= program && !harmless;
+        let Some(given) = option.value.as_ref().filter(|_| option.name == "-c") else { continue };
+        let Some((key, value)) = given.text().split_once('=') else { continue };
+        found.extend(super::runs::setting(key, &given.with(value)));
     }
-    if runs {
-        call.unknown(Why::Program);
+    for effect in found {
+        match effect {
+            Effect::Unknown(why) => call.unknown(why),
+            effect => call.push(effect),
+        }
     }
 }
 

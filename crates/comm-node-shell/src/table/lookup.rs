@@ -109,7 +109,7 @@ pub(super) fn unversioned(name: &str) -> Option<&str> {
 }
 
 /// Whether programs in `directory` are what their names say.
-fn usual(directory: &str) -> bool {
+pub(super) fn usual(directory: &str) -> bool {
     const ABSOLUTE: &str = "/bin|/sbin|/usr/bin|/usr/sbin|/usr/local/bin|/usr/local/sbin|/opt/homebrew/bin|\
         /opt/local/bin|/snap/bin|/run/current-system/sw/bin";
     const ENDS: &str = "node_modules/.bin|.venv/bin|venv/bin|.cargo/bin|.local/bin|.bun/bin|Git\\usr\\bin";

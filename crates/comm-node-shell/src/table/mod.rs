@@ -12,6 +12,7 @@ mod lookup;
 mod perl;
 mod place;
 mod row;
+pub(crate) mod runs;
 mod search;
 mod sed;
 #[cfg(test)]

@@ -22,6 +22,9 @@ impl Walker<'_> {
         match name {
             "echo" | "pwd" => self.print(argv, state),
             "printf" => self.printf(argv, arguments, state),
+            // What is loaded, or found in the place of another, may be anything.
+            "enable" if has_flag(arguments, 'f') => self.unknown(Why::Program),
+            "hash" if has_flag(arguments, 'p') => self.unknown(Why::Program),
             ":" | "true" | "false" | "test" | "[" | "wait" | "kill" | "ulimit" | "umask" | "enable"
             | "bg" | "fg" | "disown" | "suspend" | "bind" | "complete" | "compopt" | "rehash"
             | "unsetopt" | "zmodload" | "autoload" | "bindkey" | "unalias" => {}
@@ -277,6 +280,11 @@ impl Walker<'_> {
             self.write(file, Shape::File, Certainty::Certain, state);
         }
     }
+}
+
+/// Whether one of `arguments` is an option with this letter.
+fn has_flag(arguments: &[Argument], letter: char) -> bool {
+    arguments.iter().any(|argument| argument.text().starts_with('-') && argument.text().contains(letter))
 }
 
 /// `shift`

@@ -44,7 +44,11 @@ impl Walker<'_> {
             if flags.contains(['p', 'f', 'F']) || !is_name(variable.trim_end_matches('+')) {
                 continue;
             }
-            let given = array.or_else(|| right.map(|right| value(self.tilded(right, state))));
+            let right = right.map(|right| self.tilded(right, state));
+            if let Some(right) = &right {
+                self.paths(variable.trim_end_matches('+'), right, state);
+            }
+            let given = array.or_else(|| right.map(value));
             self.declared(&name, &flags, &variable, given, state);
         }
     }

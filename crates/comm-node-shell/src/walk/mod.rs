@@ -21,6 +21,7 @@ mod program;
 mod redirect;
 mod simple;
 mod state;
+mod sway;
 #[cfg(test)]
 mod tests;
 mod word;
@@ -61,6 +62,8 @@ pub(crate) fn write_set(command: &str, context: &Context<'_>, tree: &dyn Tree) -
         returned: None,
         wide: Vec::new(),
         temporary: Vec::new(),
+        given: None,
+        home: context.home.as_ref().and_then(|home| home.to_str()).map(Rc::from),
     };
     let mut state = State::new(context);
     walker.text(command, &mut state);
@@ -104,6 +107,10 @@ struct Walker<'a> {
     wide: Vec<(String, String)>,
     /// What `mktemp` has made.
     temporary: Vec<String>,
+    /// What `PATH` was just given, as far as it is known.
+    given: Option<crate::table::Argument>,
+    /// The home directory as it was before.
+    home: Option<Rc<str>>,
 }
 
 impl Walker<'_> {
@@ -252,7 +259,16 @@ impl Walker<'_> {
             return self.stop();
         }
         self.spend(1);
-        state.set(name, value, export);
+        let sways = sway::matters(name);
+        if sways {
+            state.swayed = true;
+            // The shell shows it before each command once it is told to (`set -x`).
+            if name == "PS4" && matches!(&value, Value::Known(text) if text.contains(['`', '('])) {
+                self.unknown(Why::Script);
+            }
+        }
+        // The surroundings may have it already, and then programs see what it is now.
+        state.set(name, value, export || sways);
     }
 
     /// Arithmetic may assign to variables.

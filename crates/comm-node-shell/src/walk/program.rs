@@ -22,6 +22,9 @@ impl Walker<'_> {
     pub(super) fn program(&mut self, argv: &[Argument], state: &State) {
         let out = self.out.take();
         let printed = if out.is_some() { self.printed(argv, state) } else { None };
+        if state.swayed {
+            self.swayed(argv, state);
+        }
         if state.cwds.len() < 2 {
             self.consult(argv, state);
         } else {
@@ -60,13 +63,14 @@ impl Walker<'_> {
     }
 
     /// Follows one effect.
-    fn effect(&mut self, effect: Effect, state: &State) {
+    pub(super) fn effect(&mut self, effect: Effect, state: &State) {
         match effect {
             Effect::Write { path, shape, certainty } => self.write(&path, shape, certainty, state),
             Effect::Stands { name, what } => self.stands(&name, &what, state),
             Effect::Run { argv, assignments, cwd, certainty } => {
                 let mut own = self.copy(state);
                 for (name, argument) in assignments {
+                    self.paths(&name, &argument, &mut own);
                     self.assign(&mut own, &name, value(argument), true);
                 }
                 match cwd {

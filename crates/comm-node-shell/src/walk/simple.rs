@@ -3,6 +3,7 @@
 use super::Walker;
 use super::pattern::NAME;
 use super::state::{State, Value};
+use super::sway;
 use super::word::value;
 use crate::Why;
 use crate::ast::{Assignment, Command, Part, Word};
@@ -35,6 +36,12 @@ impl Walker<'_> {
         let mut before = Vec::new();
         for assignment in assignments {
             let value = self.assigned(assignment, state);
+            if !words.is_empty() && assignment.name == "PATH" {
+                before.push((sway::PATHS, state.get(sway::PATHS).cloned()));
+            }
+            if let Some(given) = &self.given.take() {
+                self.paths(&assignment.name, given, state);
+            }
             if !words.is_empty() {
                 before.push((assignment.name.as_str(), state.get(&assignment.name).cloned()));
             }
@@ -64,7 +71,11 @@ impl Walker<'_> {
             let old = state.get(&assignment.name).map(|variable| variable.value.clone());
             return self.list(words, if assignment.append { old } else { Some(Value::Unset) }, state);
         }
-        let new = match value(self.whole(&assignment.value, state)) {
+        let given = self.whole(&assignment.value, state);
+        if assignment.name == "PATH" {
+            self.given = Some(given.clone());
+        }
+        let new = match value(given) {
             Value::Known(text) if text.len() > MAX_VALUE => Value::Unknown,
             new => new,
         };

@@ -101,6 +101,8 @@ pub(super) struct State {
     pub(super) dotglob: bool,
     /// Whether what follows is still run.
     pub(super) left: Left,
+    /// True if a variable was set that may make a program run another one.
+    pub(super) swayed: bool,
 }
 
 impl State {
@@ -122,7 +124,8 @@ impl State {
 
     /// How the shell of a script begins that a program runs (`bash -c`): it sees what is exported.
     pub(super) fn inherited(&self) -> Self {
-        let mut state = Self { cwds: self.cwds.clone(), old: self.old.clone(), ..Self::default() };
+        let mut state =
+            Self { cwds: self.cwds.clone(), old: self.old.clone(), swayed: self.swayed, ..Self::default() };
         state.variables = self
             .variables
             .iter()
@@ -232,6 +235,7 @@ impl State {
         self.dotglob |= other.dotglob;
         self.noglob &= other.noglob;
         self.left = self.left.min(other.left);
+        self.swayed |= other.swayed;
         changed
     }
 

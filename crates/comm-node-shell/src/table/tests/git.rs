@@ -215,9 +215,13 @@ fn the_rest() {
         git clone $url => ?path
         git lfs track '*.bin' => file .gitattributes
         git st => ?program
-        git -c alias.st='!rm a' st => ?program
-        git -c alias.x=status x => ?program
-        git -c core.pager='sh -c x' log => ?program
+        git -c alias.st='!rm a' st => maybe run[sh -c rm a \"$@\" sh …], ?program
+        git -c alias.x=status x => maybe run[sh -c git status \"$@\" sh …], ?program
+        git -c core.pager='sh -c x' log => maybe run[sh -c sh -c x sh /dev/null]
+        git -c core.editor='vim -n' commit => maybe run[sh -c vim -n \"$@\" sh /dev/null]
+        git -c core.hooksPath=h commit => ?code
+        git -c include.path=f log => ?code
+        git -c credential.helper=store fetch =>
         git -c core.hooksPath=/dev/null commit -m x =>
         git $sub => ?program
         git mergetool => ?program
