@@ -120,6 +120,12 @@ const TOKENS: &[&str] = &[
     "source ",
     "exec ",
     "unset ",
+    "GIT_EDITOR=",
+    "PAGER=",
+    "GIT_CONFIG_KEY_0=",
+    "LD_PRELOAD=",
+    "PATH=",
+    "git -c core.editor=",
 ];
 
 /// One text and what it was made of.
@@ -229,6 +235,10 @@ pub(crate) fn pathological(sizes: &[usize], each: &mut dyn FnMut(Case)) {
             ("tee a b c ", "", ""),
             ("sed -i s/a/b/ -e 'w x' ", "", ""),
             ("git -C web ", "reset --hard", ""),
+            ("git -c core.pager='tee x' ", "log", ""),
+            ("GIT_EDITOR='tee x' ", "git commit", ""),
+            ("export GIT_EDITOR='tee x'; git commit; ", "", ""),
+            ("PATH=x:$PATH ", "ls", ""),
         ] {
             if open.len() * n > 1 << 20 {
                 continue;
@@ -249,6 +259,13 @@ pub(crate) fn pathological(sizes: &[usize], each: &mut dyn FnMut(Case)) {
         add(
             &format!("{n} aliases"),
             (0..n.min(20_000)).map(|i| format!("alias a{i}=a{}\n", i + 1)).collect::<String>() + "a0",
+        );
+        add(
+            &format!("{n} settings"),
+            (0..n.min(20_000))
+                .map(|i| format!("export GIT_CONFIG_KEY_{i}=core.pager GIT_CONFIG_VALUE_{i}='git log'\n"))
+                .collect::<String>()
+                + &"git log; ".repeat(n.min(20_000)),
         );
         add(
             &format!("{n} doublings"),
@@ -297,6 +314,15 @@ pub(crate) fn pathological(sizes: &[usize], each: &mut dyn FnMut(Case)) {
         (
             "numbers out of range",
             "rm {-9223372036854775808..9223372036854775807} {1..2..0} {a..z..-99999999999999999999}",
+        ),
+        (
+            "programs of variables of each other",
+            "export GIT_EDITOR='git commit; git commit' EDITOR='git commit; git log' PAGER='git log; git log' GIT_PAGER='git log' \
+             GIT_SSH_COMMAND='git fetch; git fetch' GIT_ASKPASS='git log' GIT_EXTERNAL_DIFF='git diff; git diff' VISUAL='git log'; git commit",
+        ),
+        (
+            "a program of itself",
+            "export GIT_EDITOR='GIT_EDITOR=\"$GIT_EDITOR\" git commit'; git commit; git commit",
         ),
         ("descriptors", "exec 99999999999999999999> x; exec {a[b]}> y; 4294967296>z"),
     ] {

@@ -126,6 +126,10 @@ pub(crate) const VALUE: &str = "GIT_CONFIG_VALUE_";
 
 /// What the variable `name` means to the programs that look at it, which are given too.
 pub(crate) fn variable(name: &str) -> Option<(&'static str, Kind)> {
+    // Mostly it is one that somebody made up.
+    if !name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_') {
+        return None;
+    }
     let (_, programs, kind) = TABLE.iter().find(|(names, ..)| among(names, '|', name))?;
     Some((programs, *kind))
 }

@@ -9,6 +9,9 @@ use crate::table::{Argument, Effect, runs};
 /// names say.
 pub(super) const PATHS: &str = "PATH=";
 
+/// What a look into the table of variables costs.
+const LOOK: usize = 2;
+
 /// Whether the variable `name` can make a program run another one.
 pub(super) fn matters(name: &str) -> bool {
     matches!(name, PATHS)
@@ -39,7 +42,7 @@ impl Walker<'_> {
         }
         let (certain, stdin) = (std::mem::replace(&mut self.certain, false), self.stdin.take());
         for variable in &state.variables {
-            if !self.spend(1) {
+            if !self.spend(LOOK) {
                 break;
             }
             let value = match &variable.value {
