@@ -572,6 +572,25 @@ fn what_others_do_meanwhile_is_not_blamed_on_it() {
     has(&backend.after("t5", ANY, &diff).told(), &["web/y.txt"]);
 }
 
+/// A hard link that was made before is no way around the scope: what is written through it is looked at.
+#[test]
+fn what_is_written_through_a_hard_link_is_told() {
+    let node = shop();
+    let backend = Session::backend(&node);
+    let outside = tempfile::tempdir_in(node.root().parent().expect("a parent")).expect("temp dir");
+    fs::hard_link(node.path("web/x.txt"), node.path("api/x.txt")).expect("links");
+    fs::hard_link(node.path("web/y.txt"), outside.path().join("y")).expect("links");
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let told = backend.run("t1", "echo 2 > api/x.txt").told();
+    has(&told, &["`web/x.txt` (changed): it belongs to domain frontend"]);
+    let told = backend.run("t2", &format!("echo 2 >> {}/y", outside.path().display())).told();
+    has(&told, &["`web/y.txt` (changed): it belongs to domain frontend"]);
+    // A file with one name needs no look at the whole tree.
+    backend.before("t3", "echo 3 > api/a.txt").silent();
+    let open = Store::new(node.path(".comm-node")).calls();
+    assert!(open.len() == 1 && !open[0].record.undecided, "{open:?}");
+}
+
 /// A command whose session is gone explains no change, and what nobody looks at any more does not stay on record.
 #[test]
 fn what_is_left_on_record_explains_nothing_and_goes() {

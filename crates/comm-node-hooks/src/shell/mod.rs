@@ -164,7 +164,9 @@ fn settle(
         findings.extend(out_of_budget(own, set, court.deadline)?);
     }
     if judge::passes(&findings) {
-        record.undecided |= open.len() > judge::MAX_LEASES || leads_on(&set.writes);
+        record.undecided |= open.len() > judge::MAX_LEASES
+            || leads_on(&set.writes)
+            || cases.iter().any(|case| !case.entry && has_other_names(case.place.real()));
         let leased = judge::take(court, sittings, &open, &mut findings)?;
         record.leased = leased.into_iter().map(|path| path.to_string_lossy().into_owned()).collect();
         record.worktree = set.writes.iter().any(|w| matches!(w.target, Target::Worktree(_)));
@@ -275,6 +277,22 @@ fn leads_on(writes: &[Write]) -> bool {
         let name = made.target.path();
         writes.iter().any(|write| write.target.path() != name && write.target.path().starts_with(name))
     })
+}
+
+/// True for a file that has another name too, by a hard link of before, and nobody knows which: a file of somebody
+/// else's may be written with it.
+fn has_other_names(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        path.symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.nlink() > 1)
+    }
+    // It would have to be opened for that there.
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 /// The refusal of what nobody knows the writes of, while the node is paused.
