@@ -322,8 +322,8 @@ impl Store {
     }
 }
 
-/// How long an open file is, and the time by its file system if that is to be `dated`; `None` if it was replaced or removed
-/// while its lock was waited for.
+/// How long an open file is, and the time by its file system if that is to be `dated`; `None` if it was replaced, removed or
+/// set aside before its lock was free.
 fn look(file: &File, path: &Path, dated: bool) -> Result<Option<(usize, u64)>> {
     #[cfg(unix)]
     if dated {
@@ -337,8 +337,12 @@ fn look(file: &File, path: &Path, dated: bool) -> Result<Option<(usize, u64)>> {
         return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is not a plain file" });
     }
     #[cfg(unix)]
-    if std::os::unix::fs::MetadataExt::nlink(&meta) == 0 {
-        return Ok(None);
+    {
+        use std::os::unix::fs::MetadataExt;
+        let is_it = |there: std::fs::Metadata| (there.dev(), there.ino()) == (meta.dev(), meta.ino());
+        if !path.symlink_metadata().is_ok_and(is_it) {
+            return Ok(None);
+        }
     }
     let len = usize::try_from(meta.len()).unwrap_or(usize::MAX);
     #[cfg(unix)]
@@ -425,8 +429,8 @@ impl Open {
         Ok(())
     }
 
-    /// Puts a file in its place in which only `held` are. Who waits for the lock of this one finds that it has no name
-    /// any more.
+    /// Puts a file in its place in which only `held` are. Who waits for the lock of this one finds that it is
+    /// another one now.
     fn replace<'h, 't: 'h>(&self, held: impl Iterator<Item = &'h Held<'t>>) -> Result<()> {
         let mut text = HEAD.as_bytes().to_vec();
         for held in held {
@@ -841,6 +845,31 @@ mod tests {
         let last = place.find("many_99").expect("the newest is there");
         assert!(last.undecided && last.leased.len() > 100, "what does not fit may have been anything");
         assert!(std::fs::read_to_string(place.store.log_path()).expect("log").contains("not_looked_through"));
+    }
+
+    /// Who waited for the lock of a file that was set aside, replaced or removed meanwhile writes into the one in its place.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_went_while_its_lock_was_waited_for_takes_no_record() {
+        for how in ["set aside", "replaced", "removed"] {
+            let place = Place::new();
+            place.begin("toolu_1");
+            let held = std::fs::File::open(place.path()).expect("opens");
+            held.lock().expect("locks");
+            std::thread::scope(|scope| {
+                let waits = scope.spawn(|| place.begin("toolu_2"));
+                std::thread::sleep(Duration::from_millis(100));
+                match how {
+                    "set aside" => drop(place.store.set_aside(&place.path()).expect("moves")),
+                    "replaced" => file::replace(&place.path(), HEAD.as_bytes(), Durability::Rebuildable)
+                        .expect("writes"),
+                    _ => std::fs::remove_file(place.path()).expect("removes"),
+                }
+                drop(held);
+                waits.join().expect("writes");
+            });
+            assert_eq!(place.ids(), ["toolu_2"], "{how}");
+        }
     }
 
     /// Many hooks of one session at once: none loses its record to another that cuts the file or writes it anew.
