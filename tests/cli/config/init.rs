@@ -232,6 +232,95 @@ fn init_takes_no_hostile_name_at_its_word() {
     assert!(found.len() > 2, "{found:?}");
 }
 
+/// A directory with any name gets an owner, or is named as left out.
+#[cfg(unix)]
+#[test]
+fn init_leaves_nothing_out_in_silence() {
+    use std::os::unix::ffi::OsStrExt;
+    let dirs = [
+        "api",
+        "x: y",
+        "C:",
+        " lead",
+        "trail ",
+        "~",
+        "~x",
+        "a, b",
+        "st*r",
+        "{b}",
+        "[c]",
+        "!neg",
+        "\\back\\sl",
+        "e\u{1b}]0;sc",
+        "nl\nline",
+        "it's \"q\"",
+    ];
+    let files: Vec<(String, &str)> = dirs.iter().map(|dir| (format!("{dir}/f.rs"), "")).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let found = proposed(&files);
+    assert_eq!(found.len(), dirs.len() + 1, "{found:?}");
+    let node = Node::bare(&files);
+    let said = node.ok(&["init", "--yes"]);
+    assert!(
+        !said.contains("left out") && said.contains(r#"description: "everything in e\x1B]0;sc""#),
+        "{said}"
+    );
+    for dir in dirs {
+        let owner = node.json(&["show", "--json", &format!("{dir}/f.rs")]);
+        let owners = owner[0]["owners"].as_array().map(Vec::len);
+        assert_eq!(owners, Some(1), "{dir:?}: {owner}");
+    }
+    // Control: what no pattern can name is named.
+    let node = Node::bare(&[("api/a.rs", ""), ("web/b.js", "")]);
+    let long = "l".repeat(250);
+    let odd = node.root.join(std::ffi::OsStr::from_bytes(b"caf\xe9\x1b"));
+    fs::create_dir(&odd).unwrap();
+    fs::write(odd.join("x"), "").unwrap();
+    fs::create_dir_all(node.root.join("e\u{301}")).unwrap();
+    fs::create_dir_all(node.root.join(&long)).unwrap();
+    let output = node.run(&["init", "--yes"]);
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("left out: caf\u{fffd}\\u{1b}, because its name is not UTF-8 text; rename it"),
+        "{said}"
+    );
+    assert!(said.contains("left out: e\u{301}, because its name is written in another way"), "{said}");
+    let json = node.json(&["init", "--yes", "--force", "--json"]);
+    assert_eq!(json["left_out"].as_object().map(|left| left.len()), Some(2), "{json}");
+}
+
+/// There is a whole node after it, or none.
+#[cfg(unix)]
+#[test]
+fn init_makes_no_half_of_a_node() {
+    use std::os::unix::fs::symlink;
+    let node = Node::bare(&[("api/a.rs", ""), ("web/b.js", "")]);
+    fs::write(node.root.join(".comm-node"), "in the way").unwrap();
+    let output = node.run(&["init", "--yes"]);
+    assert!(
+        !output.status.success() && text(&output).contains("is not a plain directory"),
+        "{}",
+        text(&output)
+    );
+    assert!(!node.yaml().exists());
+    fs::remove_file(node.root.join(".comm-node")).unwrap();
+    // A link that leads nowhere is kept, and replaced.
+    symlink("nowhere.yaml", node.yaml()).unwrap();
+    let output = node.run(&["init", "--yes"]);
+    assert!(text(&output).contains("is already there"), "{}", text(&output));
+    node.ok(&["init", "--yes", "--force"]);
+    assert!(node.yaml().symlink_metadata().unwrap().is_file());
+    let backup = fs::read_link(node.root.join("comm-node.yaml.bak")).unwrap();
+    assert_eq!(backup, std::path::Path::new("nowhere.yaml"));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&node.yaml().metadata().unwrap().permissions());
+    assert_eq!(mode & 0o400, 0o400);
+    let names = |name: &std::ffi::OsString| name.to_string_lossy().ends_with(".tmp");
+    let left = fs::read_dir(&node.root).unwrap().flatten().map(|e| e.file_name()).find(names);
+    assert_eq!(left, None);
+    assert!(node.ok(&["check"]).contains("ok"));
+}
+
 #[test]
 fn init_never_overwrites_without_force() {
     let node = Node::bare(&[("comm-node.yaml", "# mine\n"), ("src/x", "")]);

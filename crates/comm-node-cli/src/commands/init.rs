@@ -1,6 +1,5 @@
 //! `comm-node init`: propose domains for this project and write comm-node.yaml.
 
-use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use comm_node_core::node::registry::Layout;
 use comm_node_core::node::{self, YAML};
 use comm_node_core::store::Store;
+use comm_node_core::text::one_line;
 use serde_json::json;
 
 use crate::config::{self, propose};
@@ -69,6 +69,13 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         let n = proposal.domains.len();
         out.line(format!("{n} domain{} from {}", if n == 1 { "" } else { "s" }, proposal.from));
     }
+    for (dir, why) in proposal.left_out.iter().filter(|_| !args.json) {
+        out.note(format!(
+            "left out: {}, because {}; rename it, or no domain owns what is in it",
+            one_line(dir, 100),
+            one_line(why, 200)
+        ));
+    }
     if args.dry_run {
         if args.json {
             report(out, &proposal, &text, &yaml, false, None);
@@ -79,8 +86,13 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         out.line("nothing was written");
         return Ok(Outcome::Refused);
     }
+    // Whatever keeps the node from being one is found before there is half of it.
+    let store = Store::new(layout.state());
+    store.prepare()?;
     let backup = write(&yaml, &text, args.force)?;
-    config::ensure_compiled(&layout, &Store::new(layout.state()))?;
+    config::ensure_compiled(&layout, &store).with_context(|| {
+        format!("{} is written, and its rules are not in force yet", crate::out::path(&yaml))
+    })?;
     if args.json {
         report(out, &proposal, &text, &yaml, true, backup.as_deref());
         return Ok(Outcome::Done);
@@ -136,26 +148,30 @@ fn ask(args: &Args, out: &Out) -> Result<bool> {
     Ok(read > 0 && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"))
 }
 
-/// Writes the file, never over another one unless `force`; gives back the old one's backup.
+/// Writes the file, whole or not at all, never over another one unless `force`; gives back the old one's backup.
 fn write(yaml: &Path, text: &str, force: bool) -> Result<Option<PathBuf>> {
-    let create = |path: &Path| -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    if !force || yaml.symlink_metadata().is_err() {
-        create(yaml).with_context(|| format!("could not write {}", yaml.display()))?;
+    let failed = || format!("could not write {}", yaml.display());
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let name = format!(".{YAML}.");
+    let dir = yaml.parent().unwrap_or(Path::new("."));
+    let mut file = builder.prefix(&name).suffix(".tmp").tempfile_in(dir).with_context(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).with_context(failed)?;
+    let Some(meta) = yaml.symlink_metadata().ok().filter(|_| force) else {
+        file.persist_noclobber(yaml).map_err(|e| e.error).with_context(failed)?;
         return Ok(None);
-    }
+    };
     let backup = backup_name(yaml);
-    std::fs::copy(yaml, &backup).with_context(|| format!("could not back up {}", yaml.display()))?;
-    let temporary = yaml.with_file_name(format!(".{YAML}.{}.tmp", std::process::id()));
-    create(&temporary)
-        .and_then(|()| std::fs::rename(&temporary, yaml))
-        .inspect_err(|_| {
-            // What is left of it has no meaning; the first error is the one to report.
-            let _ = std::fs::remove_file(&temporary);
-        })
+    let kept = if meta.is_symlink() {
+        // It may lead nowhere, and what it leads to stays as it is.
+        std::fs::rename(yaml, &backup)
+    } else {
+        std::fs::copy(yaml, &backup).map(drop)
+    };
+    kept.with_context(|| format!("could not back up {}", yaml.display()))?;
+    file.persist(yaml)
+        .map_err(|e| e.error)
         .with_context(|| format!("could not replace {}", yaml.display()))?;
     Ok(Some(backup))
 }
@@ -177,6 +193,7 @@ fn report(out: &Out, proposal: &Proposal, text: &str, yaml: &Path, written: bool
         "name": proposal.name,
         "from": proposal.from,
         "domains": proposal.domains,
+        "left_out": proposal.left_out,
         "yaml": text,
     }));
 }

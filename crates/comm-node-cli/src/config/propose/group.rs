@@ -152,7 +152,8 @@ fn finish(groups: &[Group]) -> Vec<Proposed> {
         let description = match dirs.as_slice() {
             [dir] if DOCS.contains(&dir.as_str()) && group.what == EVERYTHING => DOCUMENTATION.to_owned(),
             [dir] if DOCS.contains(&dir.as_str()) => group.what.clone(),
-            [dir] => format!("{} in {}", group.what, comm_node_core::text::one_line(dir, 60)),
+            // Quoted where it is written, and made harmless where it is shown: not here, too.
+            [dir] => format!("{} in {}", group.what, dir.chars().take(60).collect::<String>()),
             many => format!("{} in {} directories", group.what, many.len()),
         };
         out.push(Proposed {

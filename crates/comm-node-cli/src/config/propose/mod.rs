@@ -7,6 +7,7 @@ mod render;
 mod scan;
 mod workspace;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct Proposal {
     pub from: String,
     /// The domains; their scopes never overlap.
     pub domains: Vec<Proposed>,
+    /// Directories in the root that no pattern can name, each with the reason.
+    pub left_out: BTreeMap<String, String>,
 }
 
 /// A proposed domain.
@@ -63,7 +66,7 @@ pub fn propose(root: &Path, name: Option<&str>) -> Proposal {
         true => group::single(&scan),
         false => group::domains(parts, &scan),
     };
-    Proposal { name, from, domains }
+    Proposal { name, from, domains, left_out: scan.left_out().clone() }
 }
 
 /// The YAML text of a proposal.

@@ -53,6 +53,8 @@ const MAX_ENTRIES: usize = 200_000;
 pub(super) struct Scan {
     /// Each directory with its files' names.
     dirs: BTreeMap<String, BTreeSet<String>>,
+    /// Directories in the root that no pattern can name, each with the reason.
+    left_out: BTreeMap<String, String>,
 }
 
 impl Scan {
@@ -72,14 +74,20 @@ impl Scan {
             })
             .build();
         for entry in walk.flatten().take(MAX_ENTRIES) {
-            let Some(relative) = entry.path().strip_prefix(root).ok().and_then(Path::to_str) else {
+            let Ok(below) = entry.path().strip_prefix(root) else { continue };
+            let kind = entry.file_type();
+            let Some(relative) = below.to_str() else {
+                if entry.depth() == 1 && kind.is_some_and(|t| t.is_dir()) {
+                    out.left_out.insert(below.display().to_string(), "its name is not UTF-8 text".to_owned());
+                }
                 continue;
             };
             let relative = relative.replace(std::path::MAIN_SEPARATOR, "/");
-            let kind = entry.file_type();
             if kind.is_some_and(|t| t.is_dir()) {
-                if is_fit(&relative) {
-                    out.dirs.entry(relative).or_default();
+                match unfit(&relative) {
+                    None => drop(out.dirs.entry(relative).or_default()),
+                    Some(why) if entry.depth() == 1 => drop(out.left_out.insert(relative, why)),
+                    Some(_) => {}
                 }
             } else if kind.is_some_and(|t| t.is_file()) {
                 let (dir, name) = relative.rsplit_once('/').unwrap_or(("", &relative));
@@ -94,6 +102,11 @@ impl Scan {
     /// The directories below the root.
     pub(super) fn directories(&self) -> impl Iterator<Item = &str> {
         self.dirs.keys().map(String::as_str).filter(|dir| !dir.is_empty())
+    }
+
+    /// The directories in the root that no pattern can name, each with the reason.
+    pub(super) fn left_out(&self) -> &BTreeMap<String, String> {
+        &self.left_out
     }
 
     /// True if `dir` was found.
@@ -125,13 +138,32 @@ pub(super) fn holds(outer: &str, inner: &str) -> bool {
     outer.is_empty() || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The pattern for everything in `dir`.
+/// The pattern for everything in `dir`. What a pattern would be misread by stands in a class of its own: a drive's letter, a
+/// space at the beginning, a comma that looks like the end of one.
 pub(super) fn whole(dir: &str) -> String {
-    if dir.is_empty() { "**".to_owned() } else { format!("{}/**", escape(dir)) }
+    let mut rest = dir.chars();
+    let Some(first) = rest.next() else { return "**".to_owned() };
+    let drive = first.is_ascii_alphabetic() && rest.as_str().starts_with(':');
+    let odd = drive || first.is_whitespace() || first == '\\' || dir == "~" || dir.starts_with("~/");
+    let pattern = match (odd, first) {
+        (false, _) => escape(dir),
+        (true, '\\') => format!("[\\\\]{}", escape_inner(rest.as_str())),
+        (true, first) => format!("[{first}]{}", escape_inner(rest.as_str())),
+    };
+    format!("{}/**", pattern.replace(", ", "[,] "))
 }
 
-/// True if a pattern can name the directory, and does not look like two patterns.
-fn is_fit(dir: &str) -> bool {
+/// As [`escape`], of what does not begin a pattern.
+fn escape_inner(rest: &str) -> String {
+    escape(&format!("x{rest}")).split_off(1)
+}
+
+/// Why no pattern can name the directory, if none can.
+fn unfit(dir: &str) -> Option<String> {
     let pattern = whole(dir);
-    !pattern.contains(", ") && normalise(&pattern, false).is_ok_and(|form| form == pattern)
+    match normalise(&pattern, false) {
+        Ok(form) if form == pattern => None,
+        Ok(_) => Some("its name is written in another way than patterns are".to_owned()),
+        Err(bad) => Some(bad.what),
+    }
 }
