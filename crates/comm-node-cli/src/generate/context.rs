@@ -176,9 +176,53 @@ pub fn samples(name: &str) -> Result<Vec<Value>> {
     Ok(found)
 }
 
+/// A node in which no variable is empty, whatever it is asked of.
+const EVERYTHING: &str = r#"
+version: 1
+name: sample
+domains:
+  own: {scope: ["a/**"], exclude: ["a/b/**"], description: one, exports: [X], imports: {peer: [Y]}, role: tester,
+    allowed_imports: ["c/**"], forbidden_imports: ["d/**"], budget: {complexity: simple, usd_per_day: 2}}
+  peer: {scope: ["p/**"], exclude: ["p/b/**"], description: two, exports: [Y], imports: {own: [X]}, role: tester,
+    allowed_imports: ["c/**"], forbidden_imports: ["d/**"], budget: {complexity: simple, usd_per_day: 2}}
+roles:
+  own: {scope: ["a/**"], exclude: ["a/b/**"], next: tester, model: sonnet}
+policy: {stop_gate: ["true"]}
+"#;
+
+/// A context in which each variable has something to say.
+///
+/// # Errors
+/// Never in practice: this node is right.
+pub fn everything() -> Result<Value> {
+    let registry = config::sample(EVERYTHING)?;
+    let roles = registry.roles.list().map_err(|why| anyhow::anyhow!(why))?;
+    let role = roles.iter().find(|role| role.name.as_str() == "own");
+    Subject { registry: Some(&registry), domain: registry.domains.first() }.context(role)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn everything_has_something_to_say() {
+        fn empty(value: &Value, at: &str, found: &mut Vec<String>) {
+            match value {
+                Value::Null => found.push(at.to_owned()),
+                Value::String(text) if text.is_empty() => found.push(at.to_owned()),
+                Value::Array(items) if items.is_empty() => found.push(at.to_owned()),
+                Value::Array(items) => items.iter().for_each(|item| empty(item, at, found)),
+                Value::Object(fields) => {
+                    fields.iter().for_each(|(key, item)| empty(item, &format!("{at}.{key}"), found));
+                }
+                _ => {}
+            }
+        }
+        let mut found = Vec::new();
+        empty(&everything().expect("right"), "", &mut found);
+        assert!(found.is_empty(), "{found:?}");
+    }
 
     #[test]
     fn the_built_in_chain_is_found_once() {

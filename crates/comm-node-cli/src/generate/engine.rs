@@ -9,7 +9,7 @@ use handlebars::{
 use serde_json::Value;
 
 use super::templates::{Template, Templates};
-use super::{block, context, frontmatter};
+use super::{block, context, frontmatter, trial};
 
 /// The renderer of one set of templates.
 pub struct Engine {
@@ -30,25 +30,41 @@ impl Engine {
     /// # Errors
     /// The first fault of a template, with its file, line and column.
     pub fn new(templates: Templates) -> Result<Self> {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(true);
-        registry.register_escape_fn(no_escape);
+        let mut registry = renderer();
         registry.register_helper("if", Box::new(Strict { when: true }));
         registry.register_helper("unless", Box::new(Strict { when: false }));
-        registry.register_helper("list", Box::new(List));
-        registry.register_helper("quote", Box::new(Quote));
         for template in templates.iter() {
             registry
                 .register_template_string(&template.name, &template.text)
                 .map_err(|e| unreadable(template, &e))?;
         }
         let engine = Self { registry, templates };
-        for template in engine.templates.iter().filter(|t| t.own) {
-            for sample in context::samples(&template.name)? {
-                engine.raw(template, &sample)?;
-            }
+        if engine.templates.iter().any(|t| t.own) {
+            engine.try_own()?;
         }
         Ok(engine)
+    }
+
+    /// Tries the node's own templates.
+    fn try_own(&self) -> Result<()> {
+        trial::no_circle(self.registry.get_templates())?;
+        let mut all_branches = renderer();
+        all_branches.register_helper("if", Box::new(trial::Both));
+        all_branches.register_helper("unless", Box::new(trial::Both));
+        for (name, template) in self.registry.get_templates() {
+            let mut template = template.clone();
+            trial::unfold(&mut template);
+            all_branches.register_template(name, template);
+        }
+        let everything = context::everything()?;
+        for template in self.templates.iter().filter(|t| t.own) {
+            for sample in context::samples(&template.name)? {
+                self.raw(template, &sample)?;
+            }
+            let text = all_branches.render(&template.name, &everything);
+            self.shown(template, text)?;
+        }
+        Ok(())
     }
 
     /// The templates.
@@ -95,11 +111,62 @@ impl Engine {
     }
 
     fn raw(&self, template: &Template, context: &Value) -> Result<String> {
-        let mut text = self.registry.render(&template.name, context).map_err(|e| broken(template, &e))?;
+        let text = self.registry.render(&template.name, context);
+        let mut text = self.shown(template, text)?;
         text.truncate(text.trim_end().len());
         text.push('\n');
         Ok(text)
     }
+
+    /// What `template` made, if nothing in it acts unseen on a terminal or a reader.
+    fn shown(&self, template: &Template, made: std::result::Result<String, RenderError>) -> Result<String> {
+        let text = made.map_err(|e| self.broken(template, &e))?;
+        // Emoji and some scripts are made with joiners.
+        let acts = |c: char| {
+            comm_node_core::text::is_hidden(c) && !matches!(c, '\n' | '\t' | '\u{200C}' | '\u{200D}')
+        };
+        for (i, line) in text.split('\n').enumerate() {
+            if let Some(c) = line.strip_suffix('\r').unwrap_or(line).chars().find(|c| acts(*c)) {
+                bail!(
+                    "could not use {}: line {} of what it makes has the character {}, which nobody sees; take it out",
+                    template.file(),
+                    i + 1,
+                    c.escape_unicode()
+                );
+            }
+        }
+        Ok(text)
+    }
+
+    /// What kept `template` from being rendered. The fault may lie in one that it includes.
+    fn broken(&self, template: &Template, error: &RenderError) -> anyhow::Error {
+        let inner = error.template_name.as_deref().and_then(|name| self.templates.get(name));
+        let place = match (error.line_no, error.column_no) {
+            (Some(line), Some(column)) => format!(":{line}:{column}"),
+            _ => String::new(),
+        };
+        let why = match error.reason() {
+            RenderErrorReason::MissingVariable(Some(path)) => {
+                format!("there is no variable `{path}`; docs/generate.md lists them")
+            }
+            RenderErrorReason::MissingVariable(None) => {
+                "it names a variable that isn't there; docs/generate.md lists them".to_owned()
+            }
+            other => other.to_string(),
+        };
+        let file = inner.unwrap_or(template).file();
+        anyhow!("could not render {file}{place}: {}", comm_node_core::text::one_line(&why, 300))
+    }
+}
+
+/// What renders strictly, with all helpers but those that choose a branch.
+fn renderer() -> Handlebars<'static> {
+    let mut registry = Handlebars::new();
+    registry.set_strict_mode(true);
+    registry.register_escape_fn(no_escape);
+    registry.register_helper("list", Box::new(List));
+    registry.register_helper("quote", Box::new(Quote));
+    registry
 }
 
 /// `{{#if x}}` and `{{#unless x}}` as usual, but an `x` that isn't there is an error, not false.
@@ -167,7 +234,7 @@ impl HelperDef for Quote {
 }
 
 /// The helper's one value.
-fn known<'h>(helper: &'h Helper<'_>) -> std::result::Result<&'h Value, RenderError> {
+pub(super) fn known<'h>(helper: &'h Helper<'_>) -> std::result::Result<&'h Value, RenderError> {
     let value = helper
         .param(0)
         .ok_or_else(|| RenderErrorReason::Other(format!("`{}` wants a variable", helper.name())))?;
@@ -175,23 +242,6 @@ fn known<'h>(helper: &'h Helper<'_>) -> std::result::Result<&'h Value, RenderErr
         return Err(RenderError::strict_error(value.relative_path()));
     }
     Ok(value.value())
-}
-
-fn broken(template: &Template, error: &RenderError) -> anyhow::Error {
-    let place = match (error.line_no, error.column_no) {
-        (Some(line), Some(column)) => format!(":{line}:{column}"),
-        _ => String::new(),
-    };
-    let why = match error.reason() {
-        RenderErrorReason::MissingVariable(Some(path)) => {
-            format!("there is no variable `{path}`; docs/generate.md lists them")
-        }
-        RenderErrorReason::MissingVariable(None) => {
-            "it names a variable that isn't there; docs/generate.md lists them".to_owned()
-        }
-        other => other.to_string(),
-    };
-    anyhow!("could not render {}{place}: {}", template.file(), comm_node_core::text::one_line(&why, 300))
 }
 
 fn unreadable(template: &Template, error: &TemplateError) -> anyhow::Error {
@@ -229,6 +279,27 @@ mod tests {
                 "{{#unless peers}}\n{{nobody}}\n{{/unless}}\n",
                 "CLAUDE.md.hbs:2:1: there is no variable `nobody`",
             ),
+            // In branches that nothing ever takes.
+            ("{{#if domain}}x{{else}}\n{{zz}}{{/if}}\n", "CLAUDE.md.hbs:2:1: there is no variable `zz`"),
+            ("x{{#if node}}y{{else if zz}}{{/if}}", "CLAUDE.md.hbs:1:2: there is no variable `zz`"),
+            (
+                "{{#unless node.name}}\n {{node.zz}}{{/unless}}",
+                "CLAUDE.md.hbs:2:2: there is no variable `node.zz`",
+            ),
+            ("{{#each pipelines}}x{{else}}\n{{zz}}{{/each}}", "CLAUDE.md.hbs:2:1: there is no variable `zz`"),
+            (
+                "{{#each peers}}{{#each imports}}\n{{zz}}{{/each}}{{/each}}",
+                "CLAUDE.md.hbs:2:1: there is no variable `zz`",
+            ),
+            (
+                "{{#with node}}{{name}}{{else}}{{zz}}{{/with}}",
+                "CLAUDE.md.hbs:1:31: there is no variable `zz`",
+            ),
+            (
+                "{{#if domain}}{{#if peers}}{{else}}{{#each peers}}x{{else}}\n{{list zz}}{{/each}}{{/if}}{{/if}}",
+                "CLAUDE.md.hbs:2:1: there is no variable `zz`",
+            ),
+            ("{{#if role}}{{role.zz}}{{/if}}", "CLAUDE.md.hbs:1:13: there is no variable `role.zz`"),
         ] {
             let said = fault(text);
             assert!(said.contains(place), "{text:?}: {said}");
@@ -248,6 +319,63 @@ mod tests {
             let said = fault(text);
             assert!(said.contains(says), "{text:?}: {said}");
         }
+    }
+
+    #[test]
+    fn what_is_right_in_every_branch_is_taken() {
+        let all = "{{#if domain}}{{domain.name}}{{else}}{{node.name}}{{/if}}{{#if role}}{{role.next}}{{quote role.model}}\
+                   {{/if}}{{#each peers}}{{@index}}{{name}}{{../node.name}}{{#each imports}}{{from}}{{list names}}{{/each}}{{else}}\
+                   {{domain.role}}{{/each}}{{#with domain}}{{list scope}}{{else}}{{peers_more}}{{/with}}\
+                   {{#each domains as |d|}}{{d.name}}{{/each}}{{#if (eq node.name \"x\")}}x{{else if gate}}{{list gate}}{{/if}}";
+        let own = vec![("CLAUDE.md.hbs".to_owned(), all.to_owned())];
+        Engine::new(Templates::with(own, &[]).expect("known")).expect("right");
+        // And so are all that are built in, each as if it were a node's own.
+        let files = Templates::built_in()
+            .iter()
+            .map(|t| (format!("{}.hbs", t.name), t.text.clone()))
+            .collect::<Vec<_>>();
+        let own = files.into_iter().filter(|(name, _)| name != "convention.md.hbs").collect();
+        Engine::new(Templates::with(own, &[]).expect("known")).expect("right");
+    }
+
+    #[test]
+    fn a_fault_is_in_the_template_that_has_it() {
+        let own = |files: &[(&str, &str)]| {
+            let files =
+                files.iter().map(|(name, text)| (format!("commands/{name}.md.hbs"), (*text).to_owned()));
+            let templates = Templates::with(files.collect(), &[]).expect("known");
+            Engine::new(templates).map_err(|e| format!("{e:#}"))
+        };
+        let said = own(&[("a", "{{> commands/b.md}}"), ("b", "x\n{{zz}}")]).expect_err("a fault");
+        assert!(said.contains("templates/commands/b.md.hbs:2:1: there is no variable `zz`"), "{said}");
+        let said = own(&[("a", "{{> commands/none.md}}")]).expect_err("a fault");
+        assert!(said.contains("templates/commands/a.md.hbs:1:1: "), "{said}");
+        let circle = [
+            ("a", "{{#if gate}}{{> commands/b.md}}{{/if}}"),
+            ("b", "{{#unless gate}}{{> commands/a.md}}{{/unless}}"),
+            ("c", "{{> commands/d.md}}"),
+            ("d", ""),
+        ];
+        let said = own(&circle).expect_err("a circle");
+        assert!(said.ends_with("without an end: commands/a.md, commands/b.md"), "{said}");
+        own(&circle[2..]).expect("right");
+    }
+
+    #[test]
+    fn nothing_unseen_comes_out() {
+        for (text, character) in [
+            ("a\n{{#if node}}b{{else}}\u{1b}[2J{{/if}}", "\\u{1b}"),
+            ("a\nb\u{202e}c", "\\u{202e}"),
+            ("a\nb\rc", "\\u{d}"),
+            ("a\n{{quote \"\u{9b}\"}}", "\\u{9b}"),
+        ] {
+            let said = fault(text);
+            let wanted =
+                format!("CLAUDE.md.hbs: line 2 of what it makes has the character {character}, which nobody");
+            assert!(said.contains(&wanted) && !said.contains(['\u{1b}', '\u{9b}']), "{text:?}: {said}");
+        }
+        let own = vec![("CLAUDE.md.hbs".to_owned(), "👩\u{200d}💻\r\n\tx\r\n".to_owned())];
+        Engine::new(Templates::with(own, &[]).expect("known")).expect("right");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What Claude Code reads of a node by itself, rendered from templates: each domain's `CLAUDE.md`, and
 //! agents and slash commands.
 //!
-//! - [`templates`] is the one table of templates; [`engine`] renders them, strictly;
+//! - [`templates`] is the one table of templates; [`engine`] renders them, strictly; `trial` tries a node's own in all branches;
 //! - [`safe`] makes texts from outside harmless, [`context`] is all that a template can name;
 //! - [`place`] says where a domain's files are;
 //! - [`frontmatter`] reads what such a file says of itself;
@@ -19,4 +19,5 @@ pub mod rule;
 pub mod safe;
 pub mod stale;
 pub mod templates;
+mod trial;
 pub mod whole;
