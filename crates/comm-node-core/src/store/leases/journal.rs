@@ -3,7 +3,9 @@
 //! A change is one appended line, because replacing a file costs thirty times as much and, where
 //! the file system flushes a replaced file by itself, some milliseconds now and then. A file that
 //! has grown is written anew with what counts. A writer that died in the middle of an append
-//! leaves a line without its end: readers pass over it, the next writer cuts it off.
+//! leaves the beginning of a line: readers pass over it, the next writer cuts it off. Anything else
+//! that can't be read is damage, the bytes at the end and a missing header too: what is lost there may
+//! have been a lease.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -22,6 +24,8 @@ const VERSION: u32 = 1;
 const SLACK: usize = 16 << 10;
 /// No file of leases is ever sensibly larger.
 pub(super) const MAX: u64 = 64 << 20;
+/// The header of a file that begins with an append, which a writer that died may have left in part.
+const HEAD: &[u8] = b"{\"version\":1,\"compacted\":0}";
 /// How a line that this program wrote begins.
 const PATH: &[u8] = b"{\"path\":\"";
 /// And how it goes on behind the path.
@@ -67,9 +71,11 @@ impl Journal {
         };
         let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
         let torn = whole < bytes.len();
-        bytes.truncate(whole);
+        let tail = bytes.split_off(whole);
         let mut journal = Self { path, file, bytes, torn, compacted: 0 };
-        let header = journal.lines().next().map(serde_json::from_slice::<Header>).transpose();
+        // The line that must be the header, also where it is empty.
+        let first = journal.bytes.split(|&b| b == b'\n').next().filter(|_| whole > 0);
+        let header = first.map(serde_json::from_slice::<Header>).transpose();
         match header.map_err(|e| journal.damaged(1, &e))? {
             Some(header) if header.version != VERSION => {
                 // A newer comm-node wrote it; to mend it would be to lose it.
@@ -77,6 +83,13 @@ impl Journal {
                 return Err(Error::Invalid { what: "the lease table", why });
             }
             header => journal.compacted = header.map_or(0, |h| h.compacted),
+        }
+        // The first line is short and the same for all.
+        let begun = if whole == 0 { HEAD.starts_with(&tail) } else { is_begun(&tail) };
+        if !begun {
+            let line = journal.bytes.iter().filter(|&&b| b == b'\n').count() + 1;
+            let why = format!("line {line}: it has no end, and no line of ours begins like this");
+            return Err(Error::Damaged { path: journal.path, why });
         }
         Ok(journal)
     }
@@ -280,6 +293,12 @@ fn put_header(out: &mut Vec<u8>, compacted: usize) -> Result<()> {
         .map_err(|e| Error::Invalid { what: "the header", why: e.to_string() })?;
     out.push(b'\n');
     Ok(())
+}
+
+/// True for the beginning of a line with a lease, as a writer that died leaves it. A line of this program
+/// has no control character in it, and what a file lost when the machine stopped may be zeros.
+fn is_begun(tail: &[u8]) -> bool {
+    (PATH.starts_with(tail) || tail.starts_with(PATH)) && !tail.iter().any(u8::is_ascii_control)
 }
 
 /// The path of a line as this program writes it, unless the path holds an escape, and what follows it.

@@ -390,6 +390,61 @@ fn a_torn_line_counts_for_nothing() {
     }
 }
 
+/// What a writer that died can't have left is damage, wherever it stands: what was there may have been a lease.
+#[test]
+fn what_no_writer_leaves_is_damage() {
+    let b = Bench::new();
+    taken(b.take("A", "x"));
+    taken(b.lock("A", "deep/*", Mode::Exclusive));
+    for (name, path) in [(shard("x"), "x"), ("explicit.jsonl".to_owned(), "deep/1")] {
+        let file = b.path("leases").join(name);
+        let whole = std::fs::read(&file).expect("file");
+        let text = std::str::from_utf8(&whole).expect("text");
+        let lines: Vec<&str> = text.lines().collect();
+        let zeros = |count: usize| "\0".repeat(count);
+        for (what, bytes) in [
+            ("no line", "garbage".to_owned()),
+            ("one byte", "x".to_owned()),
+            ("spaces", " ".to_owned()),
+            ("no header", "\n".to_owned()),
+            ("empty lines", "\n\n\n".to_owned()),
+            ("an empty line for a header", format!("\n{}\n", lines[1])),
+            ("a lease alone", lines[1].to_owned()),
+            ("a header and more", format!("{}{}", lines[0], lines[1])),
+            ("zeros alone", zeros(text.len())),
+            ("a header's beginning and zeros", format!("{{\"version\"{}", zeros(9))),
+            ("zeros behind", format!("{text}{}", zeros(300))),
+            ("zeros for the last line", format!("{}\n{}", lines[0], zeros(lines[1].len() + 1))),
+            ("zeros in the last line", format!("{}\n{}{}", lines[0], &lines[1][..30], zeros(200))),
+            ("zeros for all but the last line", format!("{}\n{}\n", zeros(lines[0].len()), lines[1])),
+            ("something behind", format!("{text}garbage")),
+            ("a line of something else", format!("{text}{{\"version\":1")),
+        ] {
+            std::fs::write(&file, &bytes).expect("writes");
+            let error = b.take("B", path).expect_err(what);
+            assert!(matches!(error, Error::Damaged { .. }), "{what}: {error}");
+            assert_eq!(b.store.leases().list().expect("lists").1.len(), 1, "{what}");
+            assert_eq!(
+                std::fs::read(&file).expect("reads"),
+                bytes.as_bytes(),
+                "{what}: it is left as it was"
+            );
+            let done = b.store.leases().repair(Deadline::after(Duration::from_secs(5))).expect("repairs");
+            assert_eq!(done.len(), 1, "{what}");
+            assert_eq!(std::fs::read(&done[0].aside).expect("aside"), bytes.as_bytes(), "{what}");
+            assert!(
+                done[0].lost > 0 || bytes.trim().is_empty() || bytes.contains(lines[1]),
+                "{what}: {done:?}"
+            );
+            assert!(b.store.leases().list().expect("lists").1.is_empty(), "{what}");
+        }
+        // An empty file is one that nothing was written to yet.
+        std::fs::write(&file, "").expect("writes");
+        taken(b.take("B", path));
+        std::fs::write(&file, whole).expect("writes");
+    }
+}
+
 #[test]
 fn numbers_never_go_back() {
     let b = Bench::new();
