@@ -360,7 +360,7 @@ fn a_request_is_granted_refused_and_explained() {
     ]);
     let said = node.run("", &["budget", "explain", "backend"]).good();
     assert!(
-        said.out.contains("1 question(s) on 1 message(s)") && said.out.contains("weakest: clarity"),
+        said.out.contains("1 question on 1 message") && said.out.contains("weakest: clarity"),
         "{}",
         said.out
     );
@@ -687,4 +687,66 @@ fn a_task_that_is_taken_up_again_has_spent_what_it_had() {
     assert_eq!(sum(&again), sum(&tally));
     let first = ledger.ledger().spent_on("backend", &again, "first").expect("reads").usage;
     assert_eq!(first.input_tokens + first.output_tokens, 1_005);
+}
+
+/// What is not in the dollars, and prices that can't be used, are said where a budget in dollars is looked at.
+#[test]
+fn a_budget_in_dollars_says_what_it_lacks() {
+    let node = node("{usd_per_day: 10, cap: 1}", "");
+    let own = node.root.join(".claude/comm-node");
+    fs::create_dir_all(&own).expect("makes");
+    fs::write(own.join("prices.txt"), "m-* 2026-13-45 1 2 3 4 5\n").expect("writes");
+    let keys = Keys { domain: "backend".into(), day: today(), ..Keys::default() };
+    let mut record = Record::new();
+    record.book(1, &keys, Spend { unpriced: 1, ..Spend::default() });
+    let source = Source::main(SessionId::new("spender").expect("an id"));
+    let store = node.store();
+    store
+        .ledger()
+        .open(Deadline::after(Duration::from_secs(5)))
+        .expect("opens")
+        .put(&source, record)
+        .expect("books");
+    for args in [&["budget", "explain", "backend"][..], &["budget"]] {
+        let said = node.run("", args).good();
+        assert!(
+            said.out.contains("1 response of models without a known price is not in the dollars"),
+            "{said:?}"
+        );
+        assert!(said.err.contains("prices.txt:1: the second word is no day"), "{said:?}");
+    }
+    let said = node.run("", &["budget", "explain", "backend"]).good().out;
+    assert!(
+        said.contains("requests may add 1 token today") && said.contains("0 questions on 0 messages"),
+        "{said}"
+    );
+    let doctor = node.run("", &["doctor"]).out;
+    assert!(
+        doctor.contains("WARN prices: ") && doctor.contains("line 1: the second word is no day"),
+        "{doctor}"
+    );
+}
+
+#[test]
+fn amounts_are_read_alike_everywhere() {
+    for budget in ["{usd_per_day: 0}", "{usd: 0.0000001}", "{tokens_per_day: 0}", "{usd_per_day: -1}"] {
+        let node = node("{tokens_per_day: 1000}", "");
+        let yaml = fs::read_to_string(node.root.join("comm-node.yaml")).expect("reads");
+        fs::write(node.root.join("comm-node.yaml"), yaml.replace("{tokens_per_day: 1000}", budget))
+            .expect("writes");
+        let said = node.run("", &["check"]);
+        assert!(
+            said.code == 1 && said.err.clone().to_lowercase().contains("can't be")
+                || said.out.contains("can't be"),
+            "{budget}: {said:?}"
+        );
+    }
+    let node = node("{tokens_per_day: 1e3, usd_per_day: 1e1}", "");
+    node.run("", &["check"]).good();
+    node.run("", &["budget", "set", "backend", "--tokens-per-day", "2e3", "--usd-per-day", "2e1"]).good();
+    let yaml = fs::read_to_string(node.root.join("comm-node.yaml")).expect("reads");
+    assert!(yaml.contains("tokens_per_day: 2000, usd_per_day: 20"), "{yaml}");
+    for bad in ["1e-3", "e3", "1.5e0", "1e99", "inf", "0e3"] {
+        assert_eq!(node.run("", &["budget", "grant", "backend", bad]).code, 1, "{bad}");
+    }
 }

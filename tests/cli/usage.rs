@@ -122,6 +122,8 @@ fn prices_that_hooks_do_not_use_are_told_and_not_used() {
     for (how, usd) in [("file", Value::from(0.001)), ("link", Value::Null), ("pipe", Value::Null)] {
         check(how, row.as_bytes(), &usd);
     }
+    // What some editors put first is no part of it.
+    check("file", format!("\u{feff}{row}").as_bytes(), &Value::from(0.001));
     check("file", &comment, &Value::Null);
     check("file", &long, &Value::Null);
 
@@ -148,6 +150,10 @@ fn prices_that_hooks_do_not_use_are_told_and_not_used() {
             "{how}: {said:?}"
         );
         assert_eq!(said.err.contains("neither this nor the hooks use it"), usd.is_null(), "{how}: {said:?}");
+        let said = node.run("", &["doctor"]).out;
+        let named = said.lines().find(|line| line.contains(" prices: ")).expect("is checked");
+        assert!(named.starts_with(if usd.is_null() { "WARN" } else { "PASS" }), "{how}: {named}");
+        assert_eq!(named.contains("make it a plain file of UTF-8 text"), usd.is_null(), "{how}: {named}");
     }
 }
 
@@ -320,4 +326,28 @@ fn lines_that_are_not_counted_are_told() {
             assert!(said.err.contains(piece), "{piece}: {said:?}");
         }
     }
+}
+
+#[test]
+fn what_is_no_transcript_is_not_imported() {
+    let node = Node::new();
+    fs::write(node.root.join("notes.txt"), "x").expect("writes");
+    fs::write(node.root.join("a b.jsonl"), "x").expect("writes");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(node.root.join("s1.jsonl"))
+            .status()
+            .expect("runs")
+            .success()
+    );
+    for name in ["notes.txt", "a b.jsonl", "s1.jsonl"] {
+        let said = node.run("", &["usage", "--import", name]);
+        assert!(
+            said.code == 1 && said.err.contains("neither a directory nor a session's transcript"),
+            "{said:?}"
+        );
+    }
+    let said = node.run("", &["usage", "--import", "gone"]);
+    assert!(said.code == 1 && said.err.contains("could not read"), "{said:?}");
+    assert_eq!(rows(&node, &["--import", "."]), Vec::<Value>::new());
 }

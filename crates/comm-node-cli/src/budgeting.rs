@@ -97,7 +97,7 @@ pub(crate) fn request(
             ),
         ),
     };
-    log(here, event, &me.session, &me.name, task, &format!("{n} tokens on request: {reason}"))?;
+    log(here, event, &me.session, &me.name, task, &format!("{} on request: {reason}", Unit::Tokens.show(n)))?;
     Ok(Answered { verdict, score, text })
 }
 
@@ -242,10 +242,17 @@ pub(crate) fn tokens(raw: &str) -> Result<u64> {
         Some(digits) => (digits, 1_000),
         None => plain.strip_suffix(['m', 'M']).map_or((plain.as_str(), 1), |digits| (digits, 1_000_000)),
     };
-    let n = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(factor));
+    let n = digits.parse::<u64>().ok().or_else(|| whole(digits)).and_then(|n| n.checked_mul(factor));
     n.filter(|n| (1..=MAX_GRANT).contains(n)).with_context(|| {
         format!("`{}` is no number of tokens; write it as 5000, 5k or 2M", one_line(raw, 40))
     })
+}
+
+/// `1e3`, as comm-node.yaml takes it too.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to fit")]
+fn whole(text: &str) -> Option<u64> {
+    let is_plain = text.contains(['e', 'E']) && text.starts_with(|c: char| c.is_ascii_digit());
+    text.parse::<f64>().ok().filter(|n| is_plain && n.fract() == 0.0 && *n <= 1e15).map(|n| n as u64)
 }
 
 /// Dollars as people write them, in millionths: `2.50`, `$3`.

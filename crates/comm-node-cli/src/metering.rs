@@ -7,16 +7,14 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::ledger::{
-    AgentFile, Booking, Bound, Keys, MAX_OWN_PRICES, PriceRow, Prices, Record, Source, Transcript, Usage,
-    digest,
+    AgentFile, Booking, Bound, Keys, PriceRow, Prices, Record, Source, Transcript, Usage, digest, own_prices,
 };
 use comm_node_core::node::registry::Registry;
 use comm_node_core::session::{Claim, Session, SessionId, natural_binding};
-use comm_node_core::store::file;
 
 use crate::env::Env;
 use crate::here::Here;
@@ -33,7 +31,7 @@ const LOOK: u64 = 1 << 20;
 pub(crate) fn prices<'r>(env: &Env, registry: &'r Registry<'_>, out: &Out) -> Result<Prices<'r>> {
     let path = env.claude_dir()?.join("comm-node/prices.txt");
     // As the hooks read it, or the same response would have two prices.
-    let own = file::read(&path, MAX_OWN_PRICES).unwrap_or_else(|e| {
+    let own = own_prices(&path).unwrap_or_else(|e| {
         out.note(format!(
             "{e}; neither this nor the hooks use it, and what only it prices is counted as unknown"
         ));
@@ -113,6 +111,11 @@ impl<'m> Meter<'m> {
         out: &Out,
         mut tell: impl FnMut(usize, usize, &Report),
     ) -> Result<()> {
+        let meta = fs::metadata(at).with_context(|| format!("could not read {}", at.display()))?;
+        let is_transcript = meta.is_file() && Transcript::at(at).is_some();
+        if !(meta.is_dir() || is_transcript) {
+            bail!("{} is neither a directory nor a session's transcript, <session>.jsonl", at.display());
+        }
         let mut files = Vec::new();
         find(at, 6, &mut files).with_context(|| format!("could not list {}", at.display()))?;
         files.sort();

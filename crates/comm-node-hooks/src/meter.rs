@@ -15,10 +15,9 @@ use comm_node_core::Error;
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::ledger::{
-    Booking, Bound, Keys, MAX_OWN_PRICES, PriceRow, Prices, Record, Source, Transcript, Usage,
+    Booking, Bound, Keys, PriceRow, Prices, Record, Source, Transcript, Usage, own_prices,
 };
 use comm_node_core::session::{Session, SessionId};
-use comm_node_core::store::file;
 
 use crate::budget::Purse;
 use crate::scene::{Scene, Surroundings};
@@ -121,10 +120,10 @@ impl<'s> Meter<'s> {
     }
 }
 
-/// The prices that hold here: the person's own, the node's, those that come with comm-node.
+/// The prices that hold here; a table of the person's that can't be used is `doctor`'s to report: the person's own, the node's, those that come with comm-node.
 fn prices_of<'p>(scene: &'p Scene, around: &Surroundings) -> Prices<'p> {
     let own = around.claude_dir.as_deref().map(|dir| dir.join("comm-node/prices.txt"));
-    let own = own.and_then(|path| file::read(&path, MAX_OWN_PRICES).ok().flatten()).unwrap_or_default();
+    let own = own.and_then(|path| own_prices(&path).ok().flatten()).unwrap_or_default();
     let node = scene.registry.prices.iter().map(|row| row.as_str()).collect::<Vec<_>>().join("\n");
     Prices::above([Cow::Owned(own), Cow::Owned(node)])
 }

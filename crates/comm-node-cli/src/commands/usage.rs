@@ -118,11 +118,16 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
 fn import(meter: &mut Meter<'_>, path: &std::path::Path, out: &Out) -> Result<()> {
     meter.import(path, out, |done, all, report| {
         if done == all || done % 50 == 0 {
-            out.note(format!("{done} of {all} sessions, {} MB read", report.bytes >> 20));
+            out.note(format!(
+                "{done} of {all} {}, {} MB read",
+                if all == 1 { "session" } else { "sessions" },
+                report.bytes >> 20
+            ));
         }
     })?;
     let report = &meter.report;
-    out.note(format!("imported {}: {} files had something new", path.display(), report.files));
+    let files = if report.files == 1 { "1 file".to_owned() } else { format!("{} files", report.files) };
+    out.note(format!("imported {}: {files} had something new", path.display()));
     Ok(())
 }
 
@@ -273,8 +278,12 @@ fn show(args: &Args, here: &Here, records: &[(Source, Record)], out: &Out) -> Re
     );
     if total.unpriced > 0 {
         out.note(format!(
-            "{} responses are of models without a price: their tokens are counted, their cost is not known (`--by model`)",
-            total.unpriced
+            "{} models without a price: their tokens are counted, their cost is not known (`--by model`)",
+            if total.unpriced == 1 {
+                "1 response is of".to_owned()
+            } else {
+                format!("{} responses are of", total.unpriced)
+            }
         ));
     }
     Ok(Outcome::Done)
@@ -353,9 +362,10 @@ fn line(key: &str, spend: &Spend) -> Vec<String> {
 
 /// The cost to a hundredth of a cent, as far as it is known.
 fn dollars(spend: &Spend) -> String {
-    let micro = spend.known_micro_usd();
+    let known = spend.known_micro_usd();
+    let micro = known.saturating_add(50);
     let text = format!("{}.{:04}", micro / 1_000_000, micro % 1_000_000 / 100);
-    match (spend.unpriced, micro) {
+    match (spend.unpriced, known) {
         (0, _) => text,
         (_, 0) => "unknown".to_owned(),
         _ => format!("{text} + unknown"),
@@ -379,6 +389,7 @@ mod tests {
     fn an_unknown_cost_is_said() {
         let spend = |pico_usd, unpriced| Spend { pico_usd, unpriced, ..Spend::default() };
         assert_eq!(dollars(&spend(1_234_500_000_000, 0)), "1.2345");
+        assert_eq!(dollars(&spend(1_234_560_000_000, 0)), "1.2346");
         assert_eq!(dollars(&spend(0, 0)), "0.0000");
         assert_eq!(dollars(&spend(0, 1)), "unknown");
         assert_eq!(dollars(&spend(1_234_500_000_000, 1)), "1.2345 + unknown");

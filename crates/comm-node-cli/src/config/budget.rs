@@ -72,7 +72,14 @@ fn micros(reader: &mut Reader<'_>, node: &Node, what: &str, usd: f64) -> Option<
         reader.fault(node.at.clone(), format!("{what} can't be {written}"), "write 1000000 or less");
         return None;
     }
-    Some((usd * 1_000_000.0).round() as u64)
+    let micros = (usd * 1_000_000.0).round() as u64;
+    if micros == 0 {
+        let written = super::fault::quoted(reader.source.slice(&node.at));
+        let help = "write an amount of dollars above 0, or leave the key out where there is no limit";
+        reader.fault(node.at.clone(), format!("{what} can't be {written}"), help);
+        return None;
+    }
+    Some(micros)
 }
 
 /// What the node's own budget says of each domain that says nothing itself; the rest of it holds for all of
@@ -146,6 +153,8 @@ fn edit(text: &str, domain: Option<&str>, key: &str, value: &str) -> Option<(Ran
 fn insert(text: &str, map: &Node, entry: &str) -> Option<(Range<usize>, String)> {
     let Value::Map(entries) = &map.value else { return None };
     let first = entries.first()?.0.at.start;
+    // As the file's other lines end.
+    let end_of_line = if text.contains("\r\n") { "\r\n" } else { "\n" };
     if text.get(map.at.start..)?.starts_with('{') {
         return Some((first..first, format!("{entry}, ")));
     }
@@ -162,7 +171,7 @@ fn insert(text: &str, map: &Node, entry: &str) -> Option<(Range<usize>, String)>
     } else {
         line
     };
-    Some((end..end, format!("{indent}{entry}\n")))
+    Some((end..end, format!("{indent}{entry}{end_of_line}")))
 }
 
 #[cfg(test)]
@@ -190,6 +199,16 @@ mod tests {
         let block = "version: 1\ndomains:\n  api:\n    budget:\n      usd: 1 # one\n    scope: []\n";
         let more = set(block, Some("api"), "tokens", "7").expect("edits");
         assert_eq!(more, block.replace("      usd", "      tokens: 7\n      usd"));
+        for text in [text, block] {
+            let windows = text.replace('\n', "\r\n");
+            for domain in [None, Some("api")] {
+                let expected = set(text, domain, "tokens", "7").expect("edits").replace('\n', "\r\n");
+                assert_eq!(set(&windows, domain, "tokens", "7").as_ref(), Some(&expected));
+                let again = set(&expected, domain, "tokens", "8").expect("edits");
+                assert_eq!(again, expected.replace("tokens: 7", "tokens: 8"));
+                assert_eq!(value(&again, domain, "tokens").as_deref(), Some("8"));
+            }
+        }
         assert_eq!(set(text, Some("gone"), "usd", "1"), None);
         assert_eq!(set("[", None, "usd", "1"), None);
     }

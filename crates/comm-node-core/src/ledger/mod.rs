@@ -15,7 +15,7 @@ mod transcript;
 use serde::{Deserialize, Serialize};
 
 pub use meter::{Booking, Bound, Progress, today};
-pub use price::{BUILT_IN, MAX_OWN_PRICES, Prices, Rates, Row as PriceRow};
+pub use price::{BUILT_IN, MAX_OWN_PRICES, Prices, Rates, Row as PriceRow, own_prices};
 pub use record::{Keys, Record, Row, Seen, Source};
 pub use scan::{Response, Scanner};
 pub use tally::{Account, MAX_TASKS, Spent, Tally};

@@ -4,13 +4,28 @@
 //! million tokens, and after `over <tokens>` five more prices for prompts that are longer. `#` begins a comment.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use super::Usage;
+use crate::clock;
+use crate::store::file;
 
 /// The table that comes with comm-node.
 pub const BUILT_IN: &str = include_str!("prices.txt");
 /// The most bytes that a person's own table may have; one that is larger is not used.
 pub const MAX_OWN_PRICES: u64 = 64 << 10;
+
+/// The person's own table at `path`, `None` if there is none. A byte order mark, as some editors write it, is no part of it.
+///
+/// # Errors
+/// When it is there but can't be used: it is a link or no plain file, too large, or not UTF-8.
+pub fn own_prices(path: &Path) -> crate::Result<Option<String>> {
+    let text = file::read(path, MAX_OWN_PRICES)?;
+    Ok(text.map(|text| match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    }))
+}
 
 /// Prices of the five classes: input, output, cache writes for five minutes and for an hour, cache reads.
 pub type Rates = [u64; 5];
@@ -93,11 +108,7 @@ fn rates<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<Rates, &'stati
 }
 
 fn is_day(text: &str) -> bool {
-    text.len() == 10
-        && text
-            .bytes()
-            .enumerate()
-            .all(|(i, b)| if matches!(i, 4 | 7) { b == b'-' } else { b.is_ascii_digit() })
+    text.len() == 10 && clock::parse_rfc3339(&[text, "T00:00:00Z"].concat()).is_some()
 }
 
 /// Tables, the first that knows a model decides.
@@ -210,6 +221,9 @@ mod tests {
         for (row, why) in [
             ("m", "no day"),
             ("m 2026-01 1 2 3 4 5", "no day"),
+            ("m 2026-13-45 1 2 3 4 5", "no day"),
+            ("m 2026-02-30 1 2 3 4 5", "no day"),
+            ("m +026-01-01 1 2 3 4 5", "no day"),
             ("m 2026-01-01 1 2 3 4", "five prices"),
             ("m 2026-01-01 1 2 3 4 -5", "five prices"),
             ("m 2026-01-01 1 2 3 4 5.5", "five prices"),

@@ -1,11 +1,12 @@
 //! `comm-node budget explain`: the efficiency of a domain, by its parts.
 
 use anyhow::{Result, bail};
-use comm_node_core::budget::ENOUGH;
 use comm_node_core::budget::efficiency::{MESSAGES, Score};
+use comm_node_core::budget::{ENOUGH, Unit};
 use comm_node_core::store::today;
 use serde_json::{Value, json};
 
+use super::show;
 use crate::Outcome;
 use crate::commands::join;
 use crate::env::Env;
@@ -46,6 +47,7 @@ pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let budget = registry.domain(&name).and_then(|domain| domain.budget.as_deref());
     let cap = budget.map_or(0, comm_node_core::budget::Budget::cap);
     let requested = here.store.grants(Some(&name))?.requested(&today());
+    let listed = show::priced(&here, &registry, Some(&name), env, out)?;
     if args.json {
         out.json(&view(&name, &score, cap, requested));
         return Ok(Outcome::Done);
@@ -60,7 +62,7 @@ pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             score.clarity,
             "1/2",
             "clarity",
-            format!("{} question(s) on {} message(s)", score.questions, score.messages),
+            format!("{} on {}", count(score.questions, "question"), count(score.messages, "message")),
         ),
         (score.thrift, "1/4", "thrift", format!("{} of {} granted tokens used", score.used, score.granted)),
         (score.economy, "1/4", "economy", format!("size of the last {MESSAGES} messages at most")),
@@ -74,8 +76,13 @@ pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         let weakest = score.weakest();
         out.line(format!("weakest: {}; {}", weakest.name(), weakest.advice()));
     }
-    out.line(format!("requests may add {} tokens today, {} of them are granted", cap, requested));
+    out.line(format!("requests may add {} today, {} of that granted", Unit::Tokens.show(cap), requested));
+    show::tell_unpriced(&listed, out);
     Ok(Outcome::Done)
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn view(name: &str, score: &Score, cap: u64, requested: u64) -> Value {

@@ -1,13 +1,15 @@
 //! `comm-node budget`: all budgets.
 
 use anyhow::Result;
-use comm_node_core::budget::{Band, bar};
+use comm_node_core::budget::{Band, Unit, bar};
+use comm_node_core::node::registry::Registry;
 
 use crate::Outcome;
 use crate::budgeting::{self, Listed};
 use crate::commands::join;
 use crate::env::Env;
 use crate::here::Here;
+use crate::metering;
 use crate::out::{Ink, Out};
 
 /// Arguments of `comm-node budget` without a subcommand.
@@ -30,7 +32,7 @@ pub(super) fn run(args: &ShowArgs, env: &Env, out: &Out) -> Result<Outcome> {
     if let Some(name) = &args.domain {
         join::domain(&registry, name)?;
     }
-    let listed = budgeting::listed(&here, &registry, args.domain.as_deref())?;
+    let listed = priced(&here, &registry, args.domain.as_deref(), env, out)?;
     if args.json {
         out.json(&listed.iter().map(Listed::json).collect::<Vec<_>>());
         return Ok(Outcome::Done);
@@ -41,19 +43,41 @@ pub(super) fn run(args: &ShowArgs, env: &Env, out: &Out) -> Result<Outcome> {
         &rows,
         "no budgets; write `budget:` into comm-node.yaml, or run `comm-node budget set <domain> --tokens-per-day <n>`",
     );
-    for one in listed.iter().filter(|one| one.unpriced > 0) {
-        let n = one.unpriced;
-        out.line(format!(
-            "{} {}, {}: {n} response(s) of models without a known price are not in the dollars",
-            out.ink(Ink::Yellow, "note"),
-            one.domain,
-            one.what()
-        ));
-    }
+    tell_unpriced(&listed, out);
     if listed.iter().any(|one| one.line.band() == Band::All && !one.messages) {
         out.line("used up: a person grants more with `comm-node budget grant <domain> <n> [--task <task>]`");
     }
     Ok(Outcome::Done)
+}
+
+/// All budgets. Where one is in dollars, prices that can't be used are told: what they alone price is not in it.
+pub(super) fn priced(
+    here: &Here,
+    registry: &Registry<'_>,
+    domain: Option<&str>,
+    env: &Env,
+    out: &Out,
+) -> Result<Vec<Listed>> {
+    let listed = budgeting::listed(here, registry, domain)?;
+    if listed.iter().any(|one| one.line.unit == Unit::Usd) {
+        metering::prices(env, registry, out)?;
+    }
+    Ok(listed)
+}
+
+/// What is missing in budgets in dollars.
+pub(super) fn tell_unpriced(listed: &[Listed], out: &Out) {
+    for one in listed.iter().filter(|one| one.unpriced > 0) {
+        let n = one.unpriced;
+        out.line(format!(
+            "{} {}, {}: {n} {} of models without a known price {} not in the dollars",
+            out.ink(Ink::Yellow, "note"),
+            one.domain,
+            one.what(),
+            if n == 1 { "response" } else { "responses" },
+            if n == 1 { "is" } else { "are" }
+        ));
+    }
 }
 
 fn row(one: &Listed) -> Vec<String> {

@@ -2,6 +2,7 @@
 //!
 //! - `wired` looks at settings files and the plugin;
 //! - `files` at the installed programs, `client` at Claude Code itself;
+//! - `prices` at the person's own prices;
 //! - `generated` at agents, commands and conventions, the user's and the node's;
 //! - `here` at the node of the working directory, `mail` at its mail;
 //! - `proof` runs the guard as the client would, with a call that must be denied;
@@ -12,6 +13,7 @@ pub mod files;
 pub mod generated;
 pub mod here;
 mod mail;
+mod prices;
 pub mod probe;
 pub mod proof;
 pub mod status_line;
@@ -107,6 +109,7 @@ pub fn run(env: &Env, fix: bool) -> Result<Vec<Check>> {
     checks.push(wired.status_line(&layout));
     checks.extend([files::recorded(&layout, &wired), files::on_path(env, &layout), client::version(env)]);
     checks.push(generated::of_user(&layout));
+    checks.push(prices::check(env));
     checks.extend(here::checks(env, fix));
     checks.push(generated::of_node(env));
     checks.extend(proof::checks(env, &wired));
