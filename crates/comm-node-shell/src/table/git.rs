@@ -40,9 +40,15 @@ pub(super) fn run(call: &mut Call<'_>) {
 pub(super) fn configured(call: &mut Call<'_>) {
     let mut found: Vec<Effect> = Vec::new();
     for option in &call.words.options {
-        let Some(given) = option.value.as_ref().filter(|_| option.name == "-c") else { continue };
+        let Some(given) = &option.value else { continue };
         let Some((key, value)) = given.text().split_once('=') else { continue };
-        found.extend(super::runs::setting(key, &given.with(value)));
+        let value = match option.name.as_str() {
+            "-c" => given.with(value),
+            // The value stands in a variable.
+            "--config-env" => Argument::Unknown { prefix: String::new() },
+            _ => continue,
+        };
+        found.extend(super::runs::setting(key, &value));
     }
     for effect in found {
         match effect {

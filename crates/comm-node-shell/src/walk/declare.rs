@@ -46,7 +46,7 @@ impl Walker<'_> {
             }
             let right = right.map(|right| self.tilded(right, state));
             if let Some(right) = &right {
-                self.paths(variable.trim_end_matches('+'), right, state);
+                self.paths(&variable, right, state);
             }
             let given = array.or_else(|| right.map(value));
             self.declared(&name, &flags, &variable, given, state);

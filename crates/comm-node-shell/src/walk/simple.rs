@@ -72,7 +72,8 @@ impl Walker<'_> {
             return self.list(words, if assignment.append { old } else { Some(Value::Unset) }, state);
         }
         let given = self.whole(&assignment.value, state);
-        if assignment.name == "PATH" {
+        // What is added comes behind what was there.
+        if assignment.name == "PATH" && !assignment.append {
             self.given = Some(given.clone());
         }
         let new = match value(given) {
