@@ -32,6 +32,10 @@ pub(crate) struct Case {
     pub says: Says,
     /// The most that it may take, as a ratio to /bin/true; 0 where nothing is set.
     pub goal: f64,
+    /// True if a person runs it, outside of any session.
+    pub person: bool,
+    /// Pairs to measure, where that is not the usual number.
+    pub pairs: Option<usize>,
 }
 
 impl Case {
@@ -46,6 +50,8 @@ impl Case {
             before: None,
             says: Says::Nothing,
             goal: 0.0,
+            person: false,
+            pairs: None,
         }
     }
 
@@ -78,11 +84,14 @@ pub(crate) fn command(program: &Path, case: &Case) -> Command {
         .env_clear()
         .env("HOME", "/nonexistent")
         .env("PATH", "/usr/bin:/bin")
-        .env("CLAUDE_PROJECT_DIR", &case.cwd)
-        .env("CLAUDE_PID", std::process::id().to_string())
-        .env("CLAUDE_CODE_SESSION_ID", scene::SESSION)
         .current_dir(&case.cwd)
         .stderr(Stdio::null());
+    if !case.person {
+        command
+            .env("CLAUDE_PROJECT_DIR", &case.cwd)
+            .env("CLAUDE_PID", std::process::id().to_string())
+            .env("CLAUDE_CODE_SESSION_ID", scene::SESSION);
+    }
     command
 }
 
@@ -122,7 +131,7 @@ pub(crate) fn status_line(name: &str, root: &Path) -> Case {
 pub(crate) fn metered(name: &str, root: &Path) -> Case {
     let transcript = root.with_extension("jsonl");
     Case::new(name, AFTER, root, batch_call(root, "d0/src/a/b.rs"))
-        .before(move |n| scene::append(&transcript, 10_000, n + 1))
+        .before(move |n| _ = scene::append(&transcript, 10_000, n + 1))
 }
 
 /// A start that is answered: two of the same kind within seconds would be one event.

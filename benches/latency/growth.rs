@@ -11,7 +11,7 @@ use super::scene;
 const PAIRS: usize = 150;
 
 /// Measures one case while something grows from step to step.
-fn grow(
+pub(crate) fn grow(
     bin: &Path,
     report: &mut Report,
     what: &str,
@@ -27,7 +27,7 @@ fn grow(
                 names.push(format!("{}, ratio", case.name));
                 names.push("µs".to_owned());
             }
-            let got = measure(bin, &case, PAIRS);
+            let got = measure(bin, &case, case.pairs.unwrap_or(PAIRS));
             row.push(format!("{:.2}", got.ratio));
             row.push(format!("{:.0}", got.median));
         }
@@ -79,6 +79,7 @@ pub(crate) fn tables(bin: &Path, top: &Path, report: &mut Report) {
             shell("Bash, `prettier --write`", &root, "npx prettier --write d0/src/a"),
         ]
     });
+    super::commands::tables(bin, top, report);
 }
 
 /// Lets a hook read on in its transcript until it is at the end: each reads 8 MB at most.

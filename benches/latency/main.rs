@@ -12,6 +12,7 @@
 )]
 
 mod case;
+mod commands;
 mod growth;
 mod measure;
 mod report;
@@ -45,18 +46,20 @@ fn main() {
         scene::transcript(&root.with_extension("jsonl"), 200 << 20);
         growth::read_up(&bin, &case::metered("", root), 200);
     }
-    let all = [goals(&nodes), shells(&nodes)];
-    let titles = ["Against the goals", "Shell commands, 5 domains"];
+    let cases = if bin.join("comm-node").is_file() { commands::cases(&bin, &top) } else { Vec::new() };
+    let all = [goals(&nodes), shells(&nodes), cases];
+    let titles = ["Against the goals", "Shell commands, 5 domains", "Whole projects"];
     for (title, cases) in titles.iter().zip(&all) {
         let chosen = |case: &&Case| words.is_empty() || words.iter().any(|w| case.name.contains(w.as_str()));
         let cases: Vec<&Case> = cases.iter().filter(chosen).collect();
         if cases.is_empty() {
             continue;
         }
-        report.table(title, &["case", "median µs", "/bin/true µs", "ratio", "p95 ratio", "goal", ""]);
+        let goal: &[&str] = if cases.iter().any(|case| case.goal > 0.0) { &["goal", ""] } else { &[] };
+        report.table(title, &[&["case", "median µs", "/bin/true µs", "ratio", "p95 ratio"], goal].concat());
         for case in cases {
             if bin.join(case.program).is_file() {
-                let got = measure(&bin, case, PAIRS);
+                let got = measure(&bin, case, case.pairs.unwrap_or(PAIRS));
                 report.case(case, &got);
             } else {
                 report.line(format!("| {} | not built |", case.name));

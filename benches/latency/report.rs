@@ -33,15 +33,14 @@ impl Report {
         self.line(format!("|{}", "---|".repeat(columns.len())));
     }
 
-    /// The row of a case that has a goal.
+    /// The row of a case.
     pub(crate) fn case(&mut self, case: &Case, got: &Measured) {
         let Measured { median, base, ratio, p95 } = got;
-        let verdict = if *ratio <= case.goal { "met" } else { "missed" };
-        let name = &case.name;
-        let goal = case.goal;
-        self.line(format!(
-            "| {name} | {median:.0} | {base:.0} | {ratio:.2} | {p95:.2} | {goal:.2} | {verdict} |"
-        ));
+        let end = match case.goal {
+            0.0 => String::new(),
+            goal => format!(" {goal:.2} | {} |", if *ratio <= goal { "met" } else { "missed" }),
+        };
+        self.line(format!("| {} | {median:.0} | {base:.0} | {ratio:.2} | {p95:.2} |{end}", case.name));
     }
 
     /// Puts the report into the page at `path`.

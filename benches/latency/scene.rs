@@ -158,17 +158,17 @@ pub(crate) fn files(root: &Path, there: usize, files: usize) {
     }
 }
 
-/// Makes a transcript of that many bytes, as the client writes them.
-pub(crate) fn transcript(path: &Path, bytes: usize) {
+/// Makes a transcript of that many bytes, as the client writes them; gives back how many responses are in it.
+pub(crate) fn transcript(path: &Path, bytes: usize) -> u64 {
     fs::write(path, "").unwrap();
-    append(path, bytes, 0);
+    append(path, bytes, 0)
 }
 
-/// Adds that many bytes to a transcript; `turn` tells its messages from others.
-pub(crate) fn append(path: &Path, bytes: usize, turn: usize) {
+/// Adds that many bytes to a transcript, and gives back how many responses; `turn` tells its messages from others.
+pub(crate) fn append(path: &Path, bytes: usize, turn: usize) -> u64 {
     let mut file = std::io::BufWriter::new(fs::OpenOptions::new().append(true).open(path).unwrap());
     let text = "What was done is written down here. ".repeat(50);
-    let mut written = 0;
+    let (mut written, mut responses) = (0, 0);
     while written < bytes {
         let line = format!(
             r#"{{"type":"assistant","sessionId":"{SESSION}","message":{{"id":"msg_{turn}_{written}","role":"assistant","model":"claude-sonnet-4-5","content":[{{"type":"text","text":"{text}"}}],"usage":{{"input_tokens":12,"cache_creation_input_tokens":340,"cache_read_input_tokens":56000,"output_tokens":210}}}},"requestId":"req_{turn}_{written}","uuid":"u_{turn}_{written}","timestamp":"2026-01-01T00:00:00.000Z"}}{}"#,
@@ -176,7 +176,9 @@ pub(crate) fn append(path: &Path, bytes: usize, turn: usize) {
         );
         file.write_all(line.as_bytes()).unwrap();
         written += line.len();
+        responses += 1;
     }
+    responses
 }
 
 /// A call of the hook for `event`; `more` are further fields, each after a comma.
