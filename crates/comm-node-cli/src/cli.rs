@@ -1,5 +1,7 @@
 //! The grammar of the command line.
 
+use std::ffi::OsString;
+
 use clap::{Parser, Subcommand};
 
 use crate::Outcome;
@@ -17,6 +19,52 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line `args`, the program's own name in front. What is wrong with it, or asked of it, is printed, and
+    /// the process ends.
+    #[must_use]
+    pub fn of(args: &[OsString]) -> Self {
+        Self::briefly(args).unwrap_or_else(|| Self::parse_from(args))
+    }
+
+    /// The same for what hooks and agents run often, where nothing is wrong: only the grammar of that one command is built.
+    /// That of all of them takes more instructions than sending a message does.
+    fn briefly(args: &[OsString]) -> Option<Self> {
+        let (name, rest) = (args.get(1)?.to_str()?, args.get(2..)?);
+        match name {
+            "ack" => only(rest, Command::Ack),
+            "compile" => only(rest, Command::Compile),
+            "gate" => only(rest, Command::Gate),
+            "inbox" => only(rest, Command::Inbox),
+            "lock" => only(rest, Command::Lock),
+            "read" => only(rest, Command::Read),
+            "reply" => only(rest, Command::Reply),
+            "route" => only(rest, Command::Route),
+            "send" => only(rest, Command::Send),
+            "statusline" => only(rest, Command::Statusline),
+            "unlock" => only(rest, Command::Unlock),
+            "watch" => only(rest, Command::Watch),
+            _ => None,
+        }
+    }
+}
+
+/// One command's grammar by itself.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Only<A: clap::Args> {
+    #[arg(long)]
+    in_prompt: bool,
+    #[command(flatten)]
+    args: A,
+}
+
+/// The command whose arguments are `args`; `None` where they are not only that, which the whole grammar says better.
+fn only<A: clap::Args>(args: &[OsString], command: fn(A) -> Command) -> Option<Cli> {
+    let Only { in_prompt, args } = Only::try_parse_from(args).ok()?;
+    Some(Cli { in_prompt, command: command(args) })
 }
 
 const AFTER_HELP: &str = "\
@@ -169,6 +217,56 @@ impl Command {
             Self::Doctor(args) => commands::doctor::run(&args, env, out),
             Self::Completions(args) => commands::completions::run(&args, env, out),
             Self::Man(args) => commands::man::run(&args, env, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn one_command_by_itself_is_read_as_among_all() {
+        let lines = [
+            "ack 7G2K9Q",
+            "compile --quiet",
+            "gate",
+            "inbox --json",
+            "lock a/b.rs --reason x",
+            "read 7G2K9Q --in-prompt",
+            "reply 7G2K9Q yes --priority high",
+            "route --in-prompt",
+            "send backend hello --type answer --task bd-1 --artifact a --artifact b",
+            "statusline --json",
+            "unlock a/b.rs",
+            "watch",
+        ];
+        for line in lines {
+            let args = words(&format!("comm-node {line}"));
+            let quick = Cli::briefly(&args).unwrap_or_else(|| panic!("{line}"));
+            let whole = Cli::try_parse_from(&args).unwrap_or_else(|e| panic!("{line}: {e}"));
+            assert_eq!(format!("{quick:?}"), format!("{whole:?}"));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_or_asked_is_left_to_the_whole_grammar() {
+        for line in [
+            "",
+            " send",
+            " send --help",
+            " send a b c",
+            " ack --nothing",
+            " --in-prompt send a b",
+            " help send",
+            " init",
+        ] {
+            let args = words(&format!("comm-node{line}"));
+            assert!(Cli::briefly(&args).is_none(), "{line}");
         }
     }
 }

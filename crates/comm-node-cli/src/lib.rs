@@ -31,8 +31,6 @@ mod watching;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// How a command ended, which is also its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -45,7 +43,8 @@ pub enum Outcome {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let args: Vec<_> = std::env::args_os().collect();
+    let cli = cli::Cli::of(&args);
     let env = env::Env::of_process();
     let out = out::Out { prompt: cli.in_prompt, ..out::Out::of_process() };
     match cli.command.run(&env, &out) {

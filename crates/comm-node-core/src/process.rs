@@ -86,10 +86,31 @@ pub fn kill_group(leader: u32) {
 #[cfg(target_os = "linux")]
 mod sys {
     use std::fs;
+    use std::path::Path;
+
+    use rustix::fs::{Mode, OFlags};
+
+    /// One line that the kernel writes; mostly it gives it with one read. The standard library makes four and more, and
+    /// looks at the file.
+    pub(super) fn line(path: impl AsRef<Path>) -> Option<String> {
+        let file = rustix::fs::open(path.as_ref(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let mut bytes = [0; 1024];
+        let mut filled = 0;
+        while !bytes[..filled].ends_with(b"\n") {
+            match rustix::io::read(&file, &mut bytes[filled..]) {
+                Ok(0) => break,
+                Ok(got) => filled += got,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+        // A program's name in it is cut at 15 bytes, in the middle of a character too.
+        Some(String::from_utf8_lossy(&bytes[..filled]).into_owned())
+    }
 
     /// Field `n` (from 3, as in proc(5)) of `/proc/<pid>/stat`; a zombie counts as ended.
     fn stat(pid: u32, n: usize) -> Option<u64> {
-        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let text = line(format!("/proc/{pid}/stat"))?;
         // The name (field 2) may hold spaces and parentheses; the last `)` ends it.
         let rest = text.get(text.rfind(')')? + 2..)?;
         let mut fields = rest.split(' ');
@@ -108,7 +129,7 @@ mod sys {
     }
 
     pub(super) fn boot() -> Option<String> {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let id = line("/proc/sys/kernel/random/boot_id")?;
         Some(id.trim().to_owned())
     }
 
@@ -183,5 +204,21 @@ mod tests {
         assert_eq!(reused.liveness(), Liveness::Dead);
         let elsewhere = ProcessId { machine: "other".into(), ..me };
         assert_eq!(elsewhere.liveness(), Liveness::Unknown);
+    }
+
+    #[test]
+    fn a_line_of_the_kernel_is_read_whole() {
+        for path in ["/proc/self/stat", "/proc/sys/kernel/random/boot_id"] {
+            let whole = std::fs::read_to_string(path).expect("reads");
+            let line = sys::line(path).expect("reads");
+            // Figures in the first change from look to look; how many there are does not.
+            assert_eq!(line.split(' ').count(), whole.split(' ').count(), "{path}");
+            assert!(line.ends_with('\n'), "{path}");
+        }
+        assert_eq!(sys::line("/proc/nothing"), None);
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("long");
+        std::fs::write(&path, "x".repeat(4096)).expect("writes");
+        assert_eq!(sys::line(&path).map(|line| line.len()), Some(1024), "a bound");
     }
 }

@@ -75,7 +75,8 @@ fn post(here: &Here, me: &Me, id: Option<Ulid>, said: Draft) -> Result<Message> 
     if let Some(why) = mail::too_large(&trial) {
         bail!("not sent: {why}");
     }
-    if let Some(why) = allowance::refusal(here, &here.registry()?, me, &trial.said)? {
+    let registry = here.registry()?;
+    if let Some(why) = allowance::refusal(here, &registry, me, &trial.said)? {
         bail!("not sent: {why}");
     }
     let deadline = Deadline::after(PATIENCE);
@@ -86,7 +87,7 @@ fn post(here: &Here, me: &Me, id: Option<Ulid>, said: Draft) -> Result<Message> 
     };
     let note = format!("{} {} to {}", message.id, message.said.kind.name(), message.said.to.join(","));
     log(here, me, "mail_sent", &note)?;
-    budgeting::answer(here, &here.registry()?, me, &message)?;
+    budgeting::answer(here, &registry, me, &message)?;
     Ok(message)
 }
 

@@ -208,6 +208,24 @@ pub enum Durability {
     Flushed,
 }
 
+/// Puts a few `bytes` in the place of as many in the file at `path`; false, and nothing done, if that has another length or
+/// is not there.
+///
+/// For what is read under the lock alone under which it is written: no reader meets it half done. No file is made for
+/// it and none removed, which some file systems take milliseconds for.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Untrusted`].
+pub(super) fn overwrite(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let Some(mut file) = open(path, OpenOptions::new().write(true))? else { return Ok(false) };
+    let len = file.metadata().map_err(Error::io("read", path))?.len();
+    if len != bytes.len() as u64 {
+        return Ok(false);
+    }
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    Ok(true)
+}
+
 /// Puts `bytes` in the place of `path`: readers see the old file or the new one, never a part.
 ///
 /// # Errors

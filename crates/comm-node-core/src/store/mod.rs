@@ -24,6 +24,7 @@ mod turns;
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -282,14 +283,16 @@ impl Store {
     /// When the directory itself can't be listed.
     pub fn sessions(&self) -> Result<Vec<Result<(Session, u64)>>> {
         let dir = self.dir.join("sessions");
-        let entries = match std::fs::read_dir(&dir) {
-            Ok(entries) => entries,
+        let mut names: Vec<String> = Vec::new();
+        let listed = file::entries(&dir, |name, _| {
+            // A record that is not named by an id is none.
+            names.extend(name.to_str().filter(|name| is_record(name)).map(str::to_owned));
+            ControlFlow::Continue(())
+        });
+        match listed {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(Error::io("list", &dir)(e)),
-        };
-        // A record that is not named by an id is none.
-        let mut names: Vec<String> =
-            entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).filter(|n| is_record(n)).collect();
+            other => other.map_err(Error::io("list", &dir))?,
+        }
         names.sort_unstable();
         Ok(names.iter().filter_map(|name| read_with_time(&dir.join(name)).transpose()).collect())
     }

@@ -28,6 +28,7 @@ mod unseen;
 mod tests;
 
 use std::io::ErrorKind;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub use health::Ailments;
@@ -36,7 +37,7 @@ pub use outbox::{Routed, Verdict};
 pub use traffic::{Cursor, Traffic, Way};
 pub use unseen::{Due, Unseen};
 
-use super::{Store, file};
+use super::{Store, file, is_plain_dir};
 use crate::mail::{Message, Ulid, form};
 use crate::{Error, Result, clock};
 
@@ -173,12 +174,18 @@ impl Mail<'_> {
     /// Makes `dir`, which is below the state directory, and what is missing above it.
     fn make(&self, dir: &Path) -> Result<()> {
         if dir == self.store.dir {
-            return self.store.prepare();
+            return if is_plain_dir(dir) { Ok(()) } else { self.store.prepare() };
         }
         if let Some(parent) = dir.parent() {
             self.make(parent)?;
         }
-        self.store.own_dir(dir)
+        self.make_in(dir)
+    }
+
+    /// Makes `dir`, if it is missing, in a directory that is there.
+    fn make_in(&self, dir: &Path) -> Result<()> {
+        // Mostly it is there, and one look says so.
+        if is_plain_dir(dir) { Ok(()) } else { self.store.own_dir(dir) }
     }
 
     /// Where the message `id` is in the mailbox of `domain`.
@@ -266,12 +273,16 @@ impl Mail<'_> {
 
 /// The names in `dir`; none where there is no such directory.
 fn names(dir: &Path) -> Result<Vec<String>> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io("list", dir)(e)),
-    };
-    Ok(entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect())
+    let mut names = Vec::new();
+    let listed = file::entries(dir, |name, _| {
+        names.extend(name.to_str().map(str::to_owned));
+        ControlFlow::Continue(())
+    });
+    match listed {
+        Ok(()) => Ok(names),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(e) => Err(Error::io("list", dir)(e)),
+    }
 }
 
 /// The days below `dir`, latest first.

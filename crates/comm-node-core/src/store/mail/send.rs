@@ -87,8 +87,10 @@ impl Mail<'_> {
         self.make(&sending)?;
         self.make(&self.sent_dir(&message.from))?;
         for to in recipients(&message.said) {
+            let mailbox = self.mailbox(to);
+            self.make(&mailbox)?;
             for part in ["tmp", "new", "cur"] {
-                self.make(&join(&self.mailbox(to), part))?;
+                self.make_in(&join(&mailbox, part))?;
             }
         }
         let draft = join(&sending, &file_name(&message, "tmp"));
@@ -274,7 +276,10 @@ impl Mail<'_> {
         let id = Ulid::fresh(now_ms, last.filter(|id| id.ms() < now_ms.saturating_add(AHEAD_MS)));
         let mut text = id.text();
         text.push('\n');
-        file::replace(&path, text.as_bytes(), Durability::Rebuildable)?;
+        // Read and written under the lock alone, and always as long. What else may stand there makes way.
+        if !file::overwrite(&path, text.as_bytes()).unwrap_or(false) {
+            file::replace(&path, text.as_bytes(), Durability::Rebuildable)?;
+        }
         Ok(id)
     }
 }
@@ -305,6 +310,7 @@ fn create(path: &Path, bytes: &[u8]) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use super::*;
@@ -344,5 +350,41 @@ mod tests {
         once(ids[1]);
         assert_eq!(waiting(), [0, 2]);
         assert!(mail.send(HUMAN, message.said, &by, deadline).expect("sends").id > ids[1]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_latest_id_is_written_where_it_stands_and_nowhere_else() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::new(dir.path().join(".comm-node"));
+        store.prepare().expect("makes");
+        let mail = store.mail();
+        let (last, aside) = (store.dir().join("mail.last"), dir.path().join("aside"));
+        let next = || mail.next_id(clock::now_ms()).expect("gives");
+        let inode = |path: &PathBuf| path.symlink_metadata().expect("is there").ino();
+        let stands = || std::fs::read_to_string(&last).expect("reads");
+        let first = next();
+        let file = inode(&last);
+        let second = next();
+        assert!(first < second);
+        assert_eq!(
+            (inode(&last), stands()),
+            (file, format!("{}\n", second.text())),
+            "no file is made for it"
+        );
+        // Of another length, a link, a pipe: it makes way, and nothing is written through it.
+        std::fs::write(&last, "").expect("writes");
+        let third = next();
+        assert_eq!(stands(), format!("{}\n", third.text()));
+        std::fs::rename(&last, &aside).expect("moves");
+        std::os::unix::fs::symlink(&aside, &last).expect("links");
+        let fourth = next();
+        assert_eq!(stands(), format!("{}\n", fourth.text()));
+        assert_eq!(std::fs::read_to_string(&aside).expect("reads"), format!("{}\n", third.text()));
+        std::fs::remove_file(&last).expect("removes");
+        assert!(std::process::Command::new("mkfifo").arg(&last).status().expect("runs").success());
+        let fifth = next();
+        assert_eq!(stands(), format!("{}\n", fifth.text()));
     }
 }
