@@ -87,6 +87,7 @@ pub fn kill_group(leader: u32) {
 mod sys {
     use std::fs;
     use std::path::Path;
+    use std::sync::OnceLock;
 
     use rustix::fs::{Mode, OFlags};
 
@@ -134,8 +135,14 @@ mod sys {
     }
 
     pub(super) fn machine() -> Option<String> {
+        // It stays the same while this process lives, and is asked for with each session.
+        static KNOWN: OnceLock<String> = OnceLock::new();
+        if let Some(known) = KNOWN.get() {
+            return Some(known.clone());
+        }
         let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
-        Some(format!("{} {}", boot()?, namespace.display()))
+        let machine = format!("{} {}", boot()?, namespace.display());
+        Some(KNOWN.get_or_init(|| machine).clone())
     }
 }
 

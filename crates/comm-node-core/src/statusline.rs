@@ -66,7 +66,12 @@ const LISTING: std::time::Duration = std::time::Duration::from_millis(2);
 /// When the session's record or a mailbox can't be read.
 pub fn gather(store: &Store, id: &SessionId) -> Result<Line> {
     let now = clock::Now::read();
-    let session = store.read_session(id)?.unwrap_or_else(|| Session::new(id.clone()));
+    // What can't be read is the guard's and `status`'s to report, unless it is the session's own.
+    let (seen, _) = store.seen(now.wall_ms)?;
+    let session = match seen.iter().find(|seen| seen.session.session_id == *id) {
+        Some(seen) => seen.session.clone(),
+        None => store.read_session(id)?.unwrap_or_else(|| Session::new(id.clone())),
+    };
     let mail = store.mail();
     let mut line = Line {
         human: mail.waiting(HUMAN)?.len(),
@@ -74,8 +79,6 @@ pub fn gather(store: &Store, id: &SessionId) -> Result<Line> {
         waits_for: session.waiting_for.unwrap_or_default(),
         ..Line::default()
     };
-    // What can't be read is the guard's and `status`'s to report.
-    let (seen, _) = store.seen(now.wall_ms)?;
     let others = |state: State| {
         let is = |s: &&Seen| s.state == state && s.session.session_id != *id && s.session.domain.is_some();
         seen.iter().filter(is).count()
