@@ -128,6 +128,8 @@ pub struct Scene {
 #[derive(Debug)]
 struct Chosen {
     text: String,
+    /// The session's own.
+    domain: String,
     session: Mutex<Option<Session>>,
 }
 
@@ -255,7 +257,8 @@ impl Scene {
         match registry {
             Ok(Some(registry)) if fresh(&registry) => {
                 failure::set_mode(registry.strictest_mode());
-                let part = Some(Chosen { text, session: Mutex::new(session) });
+                let domain = domain.to_owned();
+                let part = Some(Chosen { text, domain, session: Mutex::new(session) });
                 Ok(Self { layout, store, registry, worktrees: Worktrees::default(), part })
             }
             Ok(_) => Self::load_read(layout, Some(text), deadline),
@@ -270,15 +273,26 @@ impl Scene {
         self.registry.lacks()
     }
 
-    /// Reads the whole of the rules.
+    /// Reads more of the rules: every domain that may own what was asked for, where that was all, else the whole.
     ///
     /// # Errors
     /// When they are damaged.
     pub fn complete(&mut self) -> Result<()> {
-        if let Some(part) = self.part.take() {
-            self.registry = parse(&self.store, part.text)?;
+        let Some(part) = self.part.take() else { return Ok(()) };
+        match self.owners(&part) {
+            Some(registry) => {
+                self.registry = registry;
+                self.part = Some(part);
+            }
+            None => self.registry = parse(&self.store, part.text)?,
         }
         Ok(())
+    }
+
+    fn owners(&self, part: &Chosen) -> Option<Registry<'static>> {
+        let keys = self.registry.owners_asked()?;
+        let excerpt = Excerpt::owners(&part.text, &part.domain, &keys).ok()??;
+        Registry::parse_owners(Box::leak(Box::new(excerpt)), &part.domain, keys).ok()
     }
 
     /// Has the command line write down where the budgets of `domain` stand.

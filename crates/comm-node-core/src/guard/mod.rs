@@ -374,7 +374,7 @@ pub fn owner<'r>(
     tree: usize,
     key: &str,
 ) -> Option<(&'r Domain<'r>, &'r Pattern<'r>)> {
-    registry.all_domains().filter(|d| d.tree == tree).find_map(|d| {
+    registry.owners(key).filter(|d| d.tree == tree).find_map(|d| {
         let pattern = first(&d.scope, key)?;
         first(&d.exclude, key).is_none().then_some((d, pattern))
     })

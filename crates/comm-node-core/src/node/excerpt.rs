@@ -7,6 +7,7 @@
 //! The index is believed only as far as what it leads to is what it should be; it is wrong otherwise, and the
 //! file is then as damaged as if it were no JSON.
 
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use super::registry::Mode;
@@ -15,6 +16,8 @@ use super::registry::Mode;
 const INDEX: &str = "\n \"index\": {\"at\":";
 /// How the list of domains begins, which is where the rules of the node end.
 const DOMAINS: &str = "\n \"domains\": [";
+/// How a domain's list of patterns begins.
+const SCOPE: &str = "\"scope\":[";
 /// How the file ends.
 const END: &str = "}}\n}\n";
 
@@ -34,7 +37,66 @@ impl Excerpt {
     /// # Errors
     /// What is wrong with the index. That `json` holds that domain is seen where it is parsed.
     pub fn of(text: &str, domain: &str) -> Result<Option<Self>, String> {
-        let wrong = |what: &str| Err(format!("its index is wrong: {what}"));
+        let Some(index) = Index::of(text)? else { return Ok(None) };
+        let Some(entry) = entry(index.names, domain) else { return Ok(None) };
+        let Some((from, len, _)) = place(entry).filter(|(from, len, _)| index.holds(*from, *len)) else {
+            return wrong("a domain is not where it says");
+        };
+        let Some(line) = text.get(from..from + len) else { return wrong("a domain is not where it says") };
+        Ok(Some(Self { json: [index.head, line, "]}"].concat(), strictest: index.strictest }))
+    }
+
+    /// The part of `text` that is about `domain` and about every domain that may own one of `keys`, in the order of the
+    /// file; `None` where the text has no index, or that does not tell where each domain is.
+    ///
+    /// # Errors
+    /// What is wrong with the index.
+    pub fn owners(text: &str, domain: &str, keys: &[String]) -> Result<Option<Self>, String> {
+        let Some(index) = Index::of(text)? else { return Ok(None) };
+        let Some(own) = entry(index.names, domain).and_then(place) else { return Ok(None) };
+        let Some(mut places) = index.places() else { return Ok(None) };
+        places.sort();
+        let scopes = Finder::new(SCOPE);
+        let mut json = index.head.to_owned();
+        let mut at = index.head.len();
+        for (from, len) in places {
+            // One behind the other, with nothing between them that could be another domain.
+            let between = if at == index.head.len() { "\n  " } else { ",\n  " };
+            if text.get(at..from) != Some(between) {
+                return Ok(None);
+            }
+            let Some(line) = text.get(from..from + len) else { return Ok(None) };
+            at = from + len;
+            if from == own.0 || may_own(&scopes, line, keys) {
+                json.push_str(if json.len() > index.head.len() { "," } else { "" });
+                json.push_str(line);
+            }
+        }
+        if text.get(at..index.at) != Some("\n ],") {
+            return Ok(None);
+        }
+        json.push_str("]}");
+        Ok(Some(Self { json, strictest: index.strictest }))
+    }
+}
+
+/// The index at the end of a registry.
+struct Index<'t> {
+    /// The registry's fields and the beginning of the list of domains.
+    head: &'t str,
+    /// Where the list of domains has ended.
+    at: usize,
+    strictest: Mode,
+    /// Names and places of the domains.
+    names: &'t str,
+}
+
+fn wrong<T>(what: &str) -> Result<T, String> {
+    Err(format!("its index is wrong: {what}"))
+}
+
+impl<'t> Index<'t> {
+    fn of(text: &'t str) -> Result<Option<Self>, String> {
         let Some(start) = text.rfind(INDEX) else { return Ok(None) };
         let index = &text[start + INDEX.len()..];
         let Some((at, rest)) = number(index) else { return wrong("it has no place") };
@@ -53,16 +115,84 @@ impl Excerpt {
         });
         let Some((strictest, names)) = mode else { return wrong("it names no mode") };
         let Some(names) = names.strip_prefix("\",\"domains\":{") else { return wrong("it lists no domains") };
-        let Some(entry) = entry(names, domain) else { return Ok(None) };
-        let place = number(entry).and_then(|(from, rest)| Some((from, number(rest.strip_prefix(',')?)?.0)));
-        let line = place.and_then(|(from, len)| text.get(from..from.checked_add(len)?));
-        let Some(line) =
-            line.filter(|_| place.is_some_and(|(from, len)| from >= head.len() && from + len <= at))
-        else {
-            return wrong("a domain is not where it says");
-        };
-        Ok(Some(Self { json: [head, line, "]}"].concat(), strictest }))
+        Ok(Some(Self { head, at, strictest, names }))
     }
+
+    /// True if the domains stand where a place is said to be.
+    fn holds(&self, from: usize, len: usize) -> bool {
+        from >= self.head.len() && from.checked_add(len).is_some_and(|end| end <= self.at)
+    }
+
+    /// Where each domain stands; `None` where that can't be told.
+    fn places(&self) -> Option<Vec<(usize, usize)>> {
+        let mut places = Vec::new();
+        let mut rest = self.names;
+        while let Some(name) = rest.strip_prefix('"') {
+            // A name with a quote or a backslash in it is escaped.
+            let (name, after) = name.split_once('"')?;
+            let (from, len, after) = place(after.strip_prefix(":[")?)?;
+            if name.contains('\\') || !self.holds(from, len) {
+                return None;
+            }
+            places.push((from, len));
+            rest = after.strip_prefix(']')?;
+            rest = rest.strip_prefix(',').unwrap_or(rest);
+        }
+        (rest == END).then_some(places)
+    }
+}
+
+/// The place that `text` begins with, as `from,length`, and what follows.
+fn place(text: &str) -> Option<(usize, usize, &str)> {
+    let (from, rest) = number(text)?;
+    let (len, rest) = number(rest.strip_prefix(',')?)?;
+    Some((from, len, rest))
+}
+
+/// False only if the domain in `line` can't own one of `keys`, as the beginnings of its patterns tell. `scopes` finds
+/// where a list of patterns begins.
+fn may_own(scopes: &Finder<'_>, line: &str, keys: &[String]) -> bool {
+    // A quote within a text is escaped, so that this is a name; of fields that later releases add too.
+    scopes.find_iter(line.as_bytes()).any(|at| match patterns(&line[at + SCOPE.len()..]) {
+        Some(globs) => globs.iter().any(|glob| keys.iter().any(|key| may_match(glob, key))),
+        None => true,
+    })
+}
+
+/// The globs of a list of patterns, `["src/**",7],…]`; `None` where one of them has to be read with more care.
+fn patterns(list: &str) -> Option<Vec<&str>> {
+    let mut globs = Vec::new();
+    let mut rest = list;
+    while let Some(pattern) = rest.strip_prefix("[\"") {
+        let (glob, after) = pattern.split_once('"')?;
+        let (_, after) = number(after.strip_prefix(',')?)?;
+        if glob.contains('\\') {
+            return None;
+        }
+        globs.push(glob);
+        rest = after.strip_prefix(']')?;
+        rest = rest.strip_prefix(',').unwrap_or(rest);
+    }
+    rest.starts_with(']').then_some(globs)
+}
+
+/// False only if `glob` can't match `key`: they begin differently.
+fn may_match(glob: &str, key: &str) -> bool {
+    let mut key = key.bytes();
+    for (at, own) in glob.bytes().enumerate() {
+        match own {
+            b'*' | b'?' | b'[' | b'{' | b'\\' => return true,
+            b'!' if at == 0 => return true,
+            _ => {}
+        }
+        match key.next() {
+            Some(byte) if byte == own => {}
+            // `a/**` is perhaps `a` too.
+            None if own == b'/' => return true,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// What follows the name of `domain` among `names`. Names that could stand for something else are not looked for.
@@ -178,6 +308,48 @@ mod tests {
     }
 
     #[test]
+    fn a_part_for_a_path_has_all_that_may_own_it() {
+        let json = r#"{"version":1,"source":{"size":1,"mtime_ns":2,"ctime_ns":3,"ino":4},"name":"s","trees":["/n"],"domains":[
+            {"name":"z","scope":[["a/b/**",1]],"other":{"scope":[["x/**",1]]}},
+            {"name":"own","scope":[["own/**",1]]},
+            {"name":"q","scope":[["a\\\"c/**",1]]},
+            {"name":"b","scope":[["x",1],["a/**",2]],"description":"\"scope\":[[\"q/**\",1]]"},
+            {"name":"none","scope":[]},
+            {"name":"all","scope":[["**/*.md",1]]}]}"#;
+        let text = Registry::parse(json).expect("valid").to_text();
+        let names = |keys: &[&str]| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            let excerpt = Excerpt::owners(&text, "own", &keys).expect("right").expect("there");
+            let part = Registry::parse_owners(&excerpt, "own", keys).expect("valid");
+            part.domains.iter().map(|d| d.name.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(&["a/b/c"]), "z own q b all");
+        assert_eq!(names(&["a/c"]), "own q b all");
+        assert_eq!(names(&["q/x"]), "own q all");
+        assert_eq!(names(&["x", "q/x"]), "z own q b all");
+        // It knows what it was cut out for, and what it was not.
+        let keys = vec!["a/c".to_owned()];
+        let excerpt = Excerpt::owners(&text, "own", &keys).expect("right").expect("there");
+        let part = Registry::parse_owners(&excerpt, "own", keys).expect("valid");
+        assert!(part.owners("a/c").len() == 4 && !part.lacks());
+        assert!(part.owners("a/d").len() == 4 && part.lacks() && part.owners_asked().is_none());
+        let excerpt = Excerpt::of(&text, "own").expect("right").expect("there");
+        let part = Registry::parse_part(&excerpt, "own").expect("valid");
+        assert_eq!(part.owners("a/c").len(), 1);
+        assert_eq!(part.owners("a/c").len(), 1);
+        assert_eq!(part.owners_asked(), Some(vec!["a/c".to_owned()]));
+        assert!(part.clone().lacks());
+        assert_eq!(part.all_domains().len(), 1);
+        assert_eq!(part.owners_asked(), None, "more than that was asked");
+        // One that is in none of its places, or two with one name: the whole is read.
+        let twice = text.replace("\"name\":\"b\"", "\"name\":\"z\"");
+        let twice = Registry::parse(&twice).expect("valid").to_text();
+        assert_eq!(Excerpt::owners(&twice, "own", &[]), Ok(None));
+        assert_eq!(Excerpt::owners(&text, "else", &[]), Ok(None));
+        assert_eq!(Excerpt::owners(&text.replace("},\n  {", "} ,\n {"), "own", &[]).ok().flatten(), None);
+    }
+
+    #[test]
     fn a_name_in_a_name_is_not_found() {
         let json = r#"{"version":1,"source":{"size":1,"mtime_ns":2,"ctime_ns":3,"ino":4},"name":"s","trees":["/n"],
             "domains":[{"name":"x\",\"d0","scope":[]},{"name":"d0","scope":[["right",1]]},{"name":"d0","scope":[]}]}"#;
@@ -224,6 +396,18 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever matches a path is among those that may.
+        #[test]
+        fn what_matches_may_match(glob in "[a-b/*?{},!\\[\\]-]{0,8}", key in "[a-b/]{0,6}") {
+            if crate::glob::matches(&glob, &key) {
+                prop_assert!(may_match(&glob, &key));
+            }
+            let line = serde_json::json!({"name": "x", "scope": [["zz", 1], [glob, 2]]}).to_string();
+            if crate::glob::matches(&glob, &key) {
+                prop_assert!(may_own(&Finder::new(SCOPE), &line, &[key]));
+            }
+        }
+
         /// However a text is damaged: what is read of it by the index is what is read of it whole, or it is an error.
         #[test]
         fn damage_is_no_other_rule(at in 0usize..4000, with in prop::sample::select(vec!['0', '1', '9', '"', ',', '}', 'x', '\n'])) {

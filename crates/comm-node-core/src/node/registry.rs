@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -71,28 +72,44 @@ pub struct Registry<'a> {
     /// The domains, in the order of the file.
     #[serde(default, borrow, deserialize_with = "roomy")]
     pub domains: Vec<Domain<'a>>,
-    /// Set where only one domain was read.
+    /// Set where not all domains were read.
     #[serde(skip)]
     pub part: Option<Part>,
 }
 
-/// What is known of the domains that were not read, and whether one of them was asked for.
+/// Owners of more keys are looked for among all domains.
+const MAX_ASKED: usize = 8;
+
+/// What is known of the domains that were not read, and what was asked for that only they can tell.
 #[derive(Debug)]
 pub struct Part {
     strictest: Mode,
+    /// The keys whose owners are among the domains that were read.
+    known: Vec<String>,
+    /// The keys whose owners were asked for and are not known.
+    asked: Mutex<Vec<String>>,
+    /// True if anything else was asked for.
     missed: AtomicBool,
+}
+
+impl Part {
+    fn new(strictest: Mode, known: Vec<String>) -> Self {
+        Self { strictest, known, asked: Mutex::default(), missed: AtomicBool::new(false) }
+    }
 }
 
 impl Clone for Part {
     fn clone(&self) -> Self {
-        Self { strictest: self.strictest, missed: AtomicBool::new(self.missed.load(Ordering::Relaxed)) }
+        let asked = self.asked.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |a| a.clone());
+        let missed = AtomicBool::new(self.missed.load(Ordering::Relaxed));
+        Self { strictest: self.strictest, known: self.known.clone(), asked: Mutex::new(asked), missed }
     }
 }
 
 /// What was asked of it makes it no other part.
 impl PartialEq for Part {
     fn eq(&self, other: &Self) -> bool {
-        self.strictest == other.strictest
+        (self.strictest, &self.known) == (other.strictest, &other.known)
     }
 }
 
@@ -419,7 +436,21 @@ impl<'a> Registry<'a> {
             [one] if one.name.as_str() == domain => {}
             _ => return Err("its index is wrong: it leads to another domain".to_owned()),
         }
-        registry.part = Some(Part { strictest: excerpt.strictest, missed: AtomicBool::new(false) });
+        registry.part = Some(Part::new(excerpt.strictest, Vec::new()));
+        Ok(registry)
+    }
+
+    /// The part of a registry that holds every domain that may own one of `keys`, as [`Excerpt::owners`] cuts it out, and
+    /// that of the name `domain`.
+    ///
+    /// # Errors
+    /// As [`Registry::parse_part`].
+    pub fn parse_owners(excerpt: &'a Excerpt, domain: &str, keys: Vec<String>) -> Result<Self, String> {
+        let mut registry = Self::parse(&excerpt.json)?;
+        if !registry.domains.iter().any(|one| one.name.as_str() == domain) {
+            return Err("its index is wrong: it leads to other domains".to_owned());
+        }
+        registry.part = Some(Part::new(excerpt.strictest, keys));
         Ok(registry)
     }
 
@@ -427,7 +458,36 @@ impl<'a> Registry<'a> {
     /// of the whole.
     #[must_use]
     pub fn lacks(&self) -> bool {
-        self.part.as_ref().is_some_and(|part| part.missed.load(Ordering::Relaxed))
+        let lacks = |part: &Part| {
+            part.missed.load(Ordering::Relaxed) || part.asked.lock().is_ok_and(|asked| !asked.is_empty())
+        };
+        self.part.as_ref().is_some_and(lacks)
+    }
+
+    /// The keys whose owners are all that was asked for and that this part [lacks](Self::lacks); `None` where that is more, or
+    /// where it was cut out for other keys already.
+    #[must_use]
+    pub fn owners_asked(&self) -> Option<Vec<String>> {
+        let part = self.part.as_ref()?;
+        if part.missed.load(Ordering::Relaxed) || !part.known.is_empty() {
+            return None;
+        }
+        part.asked.lock().ok().map(|asked| asked.clone()).filter(|asked| !asked.is_empty())
+    }
+
+    /// The domains that may own `key`, in the order of the file, and perhaps others. Of a part it is noted that it
+    /// [lacks](Self::lacks) some, unless it was cut out for this key.
+    pub fn owners(&self, key: &str) -> std::slice::Iter<'_, Domain<'a>> {
+        if let Some(part) = &self.part
+            && !part.known.iter().any(|known| known == key)
+        {
+            match part.asked.lock() {
+                Ok(asked) if asked.iter().any(|asked| asked == key) => {}
+                Ok(mut asked) if asked.len() < MAX_ASKED => asked.push(key.to_owned()),
+                _ => part.missed.store(true, Ordering::Relaxed),
+            }
+        }
+        self.domains.iter()
     }
 
     /// All domains, in the order of the file. Of a part it is noted that it [lacks](Self::lacks) some.

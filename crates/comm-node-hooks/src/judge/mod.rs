@@ -218,10 +218,13 @@ impl<'c> Court<'c> {
         &mut self,
         decide: impl Fn(&Self, &[Sitting<'_>]) -> Result<Option<Answer>>,
     ) -> Result<Answer> {
-        if let Some(answer) = decide(self, &self.sit()?)? {
-            return Ok(answer);
+        // With its own domain; with the owners of the paths; with all.
+        for _ in 0..2 {
+            if let Some(answer) = decide(self, &self.sit()?)? {
+                return Ok(answer);
+            }
+            self.complete()?;
         }
-        self.complete()?;
         let damaged = "the rules lack what they were read for";
         decide(self, &self.sit()?)?
             .ok_or_else(|| Error::Invalid { what: "comm-node's own state", why: damaged.to_owned() })
@@ -232,7 +235,7 @@ impl<'c> Court<'c> {
         self.benches.iter().any(|bench| bench.scene.lacks())
     }
 
-    /// Reads the whole of each node's rules, to decide once more.
+    /// Reads more of each node's rules, to decide once more.
     ///
     /// # Errors
     /// When they are damaged.
