@@ -157,6 +157,17 @@ fn a_turn_that_was_held_twice_ends_and_the_person_is_told() {
     );
 }
 
+#[test]
+fn a_command_that_says_nothing_is_not_quoted() {
+    let node = gated("stop_gate: [\"false\"]", "");
+    let said = stopped(&node, false);
+    let told = said["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default();
+    assert!(
+        told.contains("`false` of the node's stop gate fails with exit code 1. It said nothing.\n"),
+        "{said}"
+    );
+}
+
 /// A slip in the hand-off that a session works on does not let it end its turn with steps open.
 #[test]
 fn a_malformed_hand_off_holds_as_its_steps_do() {

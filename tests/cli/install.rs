@@ -596,6 +596,25 @@ fn doctor_finds_what_is_wrong() {
         .says("FAIL guard-denies");
 }
 
+/// Whoever has installed nothing yet is not told to remove the one program that they have.
+#[test]
+fn doctor_wants_no_program_removed_where_nothing_is_installed() {
+    let home = Home::new();
+    home.write("home/.local/bin/comm-node", "#!/bin/sh\nexit 0\n");
+    let program = home.at("home/.local/bin/comm-node");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("mode");
+    let said =
+        home.run(&["doctor"]).says("SKIP path: ").says("is the only one, nothing is installed beside it");
+    assert!(!said.out.contains("remove it"), "{}", said.out);
+    fs::remove_file(&program).expect("removes");
+    home.install(&[]).done();
+    home.write("home/other/comm-node", "#!/bin/sh\nexit 0\n");
+    fs::set_permissions(home.at("home/other/comm-node"), fs::Permissions::from_mode(0o755)).expect("mode");
+    let mut command = home.command("work", &["doctor"]);
+    command.env("PATH", home.at("home/other"));
+    Ran::of(command.output().expect("runs")).says("WARN path: ").says("is another one than");
+}
+
 #[test]
 fn doctor_mends_the_state_of_a_node() {
     let home = Home::new();

@@ -187,6 +187,52 @@ fn advice_about_a_file_fits_whose_it_is() {
     node.run("", &["kickoff", "--status"]).refused(&["there was no kickoff in this node"]);
 }
 
+/// What can't be written was not said; whoever closed a pipe wanted no more.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_is_lost_is_an_error() {
+    let node = Node::new();
+    node.run("b", &["blocker", "add", "x", "--blocker", "y"]).good();
+    node.send("b", &["frontend", "x"]);
+    let to = |args: &[&str], out: std::process::Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comm-node"));
+        command.args(args).current_dir(&node.root).env_clear().env("HOME", &node.root).stdout(out);
+        let output = command.output().expect("runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("opens");
+    for args in [
+        &["status"][..],
+        &["status", "--json"],
+        &["blocker", "list"],
+        &["log"],
+        &["log", "--json"],
+        &["locks"],
+        &["sessions"],
+        &["inbox", "--domain", "backend"],
+        &["show", "api/x"],
+        &["check"],
+        &["kickoff", "--goal", "x", "--wait", "1s"],
+        &["kickoff", "--status"],
+        &["generate", "--dry-run"],
+        &["completions", "bash"],
+        &["doctor"],
+        &["usage"],
+    ] {
+        let (code, said) = to(args, full().into());
+        assert_eq!(code, Some(1), "{args:?}: {said}");
+        assert!(
+            said.contains("error: could not write all of it to stdout: No space left"),
+            "{args:?}: {said}"
+        );
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let closed = to(args, writer.into());
+        let whole = to(args, std::process::Stdio::piped());
+        assert_eq!((closed.0, closed.1.contains("stdout")), (whole.0, false), "{args:?}: {closed:?}");
+    }
+}
+
 #[test]
 fn text_on_stdin_that_is_too_long_is_answered_with_what_helps() {
     let node = Node::new();

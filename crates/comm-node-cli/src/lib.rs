@@ -47,7 +47,12 @@ pub fn main() -> ExitCode {
     let cli = cli::Cli::of(&args);
     let env = env::Env::of_process();
     let out = out::Out { prompt: cli.in_prompt, ..out::Out::of_process() };
-    match cli.command.run(&env, &out) {
+    let done = cli.command.run(&env, &out);
+    if let Some(why) = out::lost() {
+        out.note(format!("error: could not write all of it to stdout: {why}"));
+        return ExitCode::from(1);
+    }
+    match done {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
         Err(error) => {

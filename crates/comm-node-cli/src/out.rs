@@ -2,11 +2,32 @@
 //! only on a terminal and not with `NO_COLOR`, hidden characters made visible.
 
 use std::borrow::Cow;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 pub(crate) use comm_node_core::mail::form::escaped;
 use comm_node_core::text;
 use serde::Serialize;
+
+/// What kept a result from being printed, first of all; see [`lost`].
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Why not all of what was to be printed is on stdout, if anything is missing: a full disk, for example. Whoever closed a pipe
+/// wanted no more.
+#[must_use]
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
+}
+
+/// True if it is written.
+fn written(result: std::io::Result<()>) -> bool {
+    let Err(error) = result else { return true };
+    if error.kind() != ErrorKind::BrokenPipe {
+        // A later one says no more.
+        let _ = LOST.set(error.to_string());
+    }
+    false
+}
 
 /// The two streams.
 #[derive(Clone, Copy, Debug)]
@@ -49,19 +70,19 @@ impl Out {
 
     /// Prints one line of result. A closed pipe is no fault of ours.
     pub fn line(&self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", self.for_reader(text.as_ref()));
+        let _ = self.try_line(text);
     }
 
     /// Prints one line of result; false once nobody reads any more.
     #[must_use]
     pub fn try_line(&self, text: impl AsRef<str>) -> bool {
-        writeln!(std::io::stdout().lock(), "{}", self.for_reader(text.as_ref())).is_ok()
+        written(writeln!(std::io::stdout().lock(), "{}", self.for_reader(text.as_ref())))
     }
 
     /// Prints `text` as it is, without a line break.
     pub fn raw(&self, text: impl AsRef<[u8]>) {
         let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(text.as_ref()).and_then(|()| stdout.flush());
+        let _ = written(stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()));
     }
 
     /// Clears the terminal, if stdout is one, for what is shown again and again.

@@ -11,6 +11,7 @@ use comm_node_core::Result;
 use comm_node_core::activity::Activity;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Binding};
+use comm_node_core::mail::frame::quoted;
 use comm_node_core::node::registry::Mode;
 use comm_node_core::session::Session;
 use comm_node_core::store::Event;
@@ -101,13 +102,16 @@ pub(crate) fn at_stop(
         )));
     }
     hold(scene, session, held + 1, &why, deadline)?;
+    let said = match quoted(&verdict.said) {
+        said if said.is_empty() => "It said nothing.".to_owned(),
+        said => ["The end of what it said:\n", &said].concat(),
+    };
     let text = format!(
-        "comm-node: task {shown} is open, and `{}` of the node's stop gate {}. The end of what it said:\n{}\nThe task \
+        "comm-node: task {shown} is open, and `{}` of the node's stop gate {}. {said}\nThe task \
          is done when it passes; `comm-node gate` runs it again. If it can't be mended here, `comm-node blocker add` or a \
          hand-off says why.",
         one_line(&verdict.command, 200),
-        one_line(&verdict.how, 80),
-        comm_node_core::mail::frame::quoted(&verdict.said)
+        one_line(&verdict.how, 80)
     );
     Ok(Answer::Hold { reason: RED, text })
 }

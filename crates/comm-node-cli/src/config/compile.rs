@@ -129,7 +129,7 @@ fn version(reader: &mut Reader<'_>, tree: &Node) -> bool {
         Value::Number(1.0) => true,
         Value::Number(_) => {
             let what = format!("this comm-node does not know version {}", reader.source.slice(&value.at));
-            reader.fault(value.at.clone(), what, "write `version: 1`, or update comm-node");
+            reader.fault(value.at.clone(), what, "this one reads `version: 1`; a file of a later version needs the comm-node that it was written for");
             false
         }
         _ => {

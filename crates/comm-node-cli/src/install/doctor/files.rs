@@ -153,6 +153,12 @@ pub fn on_path(env: &Env, layout: &Layout) -> Check {
             "add ~/.local/bin to PATH",
         );
     };
+    if !is_program(&layout.cli()) {
+        return Check::skip(
+            name,
+            format!("{} is the only one, nothing is installed beside it", found.display()),
+        );
+    }
     match (found.canonicalize(), layout.cli().canonicalize()) {
         (Ok(a), Ok(b)) if a == b => Check::pass(name, format!("{} is the installed one", found.display())),
         _ => Check::warn(
