@@ -1,19 +1,23 @@
-//! `ledger/tasks/<domain>/<digest>.json`: what was spent on tasks that the tally of a domain knows no more.
+//! `ledger/tasks/<domain>/<digest>.jsonl`: what was spent on tasks that the tally of a domain knows no more.
 //!
 //! A tally knows a hundred closed tasks; what others cost is in its sum of others, and here by task, so that the
 //! budget of a task does not begin anew when it is taken up again. A task stands in the tally or here: what is here of one
-//! that stands in the tally is old, and is written over when it leaves the tally again.
+//! that stands in the tally is old, and is written over when it leaves the tally again. A file has the form of a tally.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::sheet::{self, Sheet};
 use super::{Books, Ledger, is_name, names};
 use crate::Result;
-use crate::ledger::{Spend, Tally, digest};
-use crate::store::{read_json, write_json};
+use crate::ledger::{Account, Spend, Tally, digest};
 
 /// Tasks, each with the last day it was worked on.
 type Tasks = BTreeMap<String, (String, Spend)>;
+
+fn read(path: &Path) -> Result<Tasks> {
+    Ok(Sheet::<Tally>::read(path)?.map(|sheet| sheet.value.closed.tasks).unwrap_or_default())
+}
 
 impl Ledger<'_> {
     fn tasks_dir(&self, domain: &str) -> PathBuf {
@@ -21,7 +25,7 @@ impl Ledger<'_> {
     }
 
     fn task_path(&self, domain: &str, task: &str) -> PathBuf {
-        self.tasks_dir(domain).join(format!("{:016x}.json", digest(task.as_bytes())))
+        self.tasks_dir(domain).join(format!("{:016x}.jsonl", digest(task.as_bytes())))
     }
 
     /// What was spent on `task`, all of it. One more small file is read where the tally knows it no more.
@@ -38,7 +42,7 @@ impl Ledger<'_> {
         if tally.closed.others.is_zero() || tally.closed.tasks.contains_key(task) || !is_name(domain) {
             return Ok(None);
         }
-        Ok(read_json::<Tasks>(&self.task_path(domain, task))?.and_then(|mut tasks| tasks.remove(task)))
+        Ok(read(&self.task_path(domain, task))?.remove(task))
     }
 
     /// All that does not stand in the tally. This grows with history: not for hooks.
@@ -46,7 +50,7 @@ impl Ledger<'_> {
         let mut all = Tasks::new();
         if !tally.closed.others.is_zero() {
             for name in names(&self.tasks_dir(domain)) {
-                all.extend(read_json::<Tasks>(&self.tasks_dir(domain).join(name))?.unwrap_or_default());
+                all.extend(read(&self.tasks_dir(domain).join(name))?);
             }
             all.retain(|task, _| !tally.closed.tasks.contains_key(task));
         }
@@ -77,13 +81,14 @@ impl Books<'_> {
     pub(super) fn leave_out(&self, domain: &str, tally: &mut Tally) -> Result<()> {
         for (task, what) in tally.too_many() {
             let path = self.ledger.task_path(domain, &task);
-            let mut tasks = read_json::<Tasks>(&path).ok().flatten().unwrap_or_default();
+            let mut tasks = read(&path).unwrap_or_default();
             if tasks.get(&task) != Some(&what) {
                 tasks.insert(task.clone(), what.clone());
                 self.ledger.store.prepare_sub("ledger")?;
                 self.ledger.store.prepare_sub("ledger/tasks")?;
                 self.ledger.store.prepare_sub(&["ledger/tasks/", domain].concat())?;
-                write_json(&path, &tasks)?;
+                let closed = Account { tasks, ..Account::default() };
+                sheet::replace(&path, &Tally { version: 1, closed, ..Tally::default() })?;
             }
             tally.closed.others = tally.closed.others.plus(what.1);
             tally.closed.tasks.remove(&task);
