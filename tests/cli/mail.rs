@@ -14,6 +14,7 @@ use comm_node_core::store::Store;
 use comm_node_core::text::is_hidden;
 use serde_json::Value;
 
+mod damage;
 mod doctor;
 mod drop_box;
 pub(crate) mod hooks;
@@ -359,7 +360,7 @@ fn signals_are_lines_or_parts() {
 fn text_comes_from_stdin_with_or_without_fields() {
     let node = Node::new();
     node.run_with("f", &["send", "backend"], "\nfirst line\nsecond\n\n".as_bytes()).good();
-    let fields = "---\nto: docs\ntype: handoff\ntask: t-1\npriority: high\n---\n\nthe rest\n";
+    let fields = "---\nto: backend\ntype: handoff\ntask: t-1\npriority: high\n---\n\nthe rest\n";
     node.run_with("f", &["send", "backend"], fields.as_bytes()).good();
     let inbox = node.inbox("b");
     assert_eq!((&inbox[0]["body"], &inbox[0]["type"]), (&"the rest".into(), &"handoff".into()));

@@ -188,10 +188,11 @@ fn signal(text: &str) -> Result<(), String> {
 
 /// It is a draft or has faults, each in one line.
 fn draft(text: &str) -> Result<(), String> {
-    match comm_node_cli::draft::read("left.md", text) {
+    match comm_node_cli::draft::read("left.md", text, false) {
         Ok(_) => Ok(()),
-        Err((source, issues)) if !issues.is_empty() => {
-            let lines: Vec<String> = issues.iter().map(|issue| source.one_line(issue)).collect();
+        Err(faulty) if !faulty.issues.is_empty() => {
+            let lines: Vec<String> =
+                faulty.issues.iter().map(|issue| faulty.source.one_line(issue)).collect();
             match lines.iter().find(|line| line.contains(['\n', '\u{1b}'])) {
                 Some(line) => Err(format!("not one harmless line: {line:?}")),
                 None => Ok(()),

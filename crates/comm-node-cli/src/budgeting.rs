@@ -97,7 +97,7 @@ pub(crate) fn request(
             ),
         ),
     };
-    log(here, event, &me.session, &me.name, task, &format!("{} on request: {reason}", Unit::Tokens.show(n)))?;
+    log(here, event, &me.session, &me.name, task, &format!("{} on request: {reason}", Unit::Tokens.show(n)));
     Ok(Answered { verdict, score, text })
 }
 
@@ -181,21 +181,15 @@ pub(crate) fn grant(
     }
     let person = SessionId::new(HUMAN)?;
     let note = format!("{} by a person: {reason}", unit.show(n));
-    log(here, "budget_granted", &person, domain.unwrap_or_default(), task, &note)
+    log(here, "budget_granted", &person, domain.unwrap_or_default(), task, &note);
+    Ok(())
 }
 
-fn log(
-    here: &Here,
-    event: &str,
-    session: &SessionId,
-    domain: &str,
-    task: Option<&str>,
-    note: &str,
-) -> Result<()> {
+fn log(here: &Here, event: &str, session: &SessionId, domain: &str, task: Option<&str>, note: &str) {
     let session = if session.as_str() == HUMAN { "" } else { session.as_str() };
     let note = one_line(note, MAX_REASON);
     let task = task.unwrap_or_default();
-    Ok(here.store.log(&Event { event, session, domain, task, note: &note, ..Event::default() })?)
+    here.log(&Event { event, session, domain, task, note: &note, ..Event::default() });
 }
 
 /// Decides about a message of type `budget_request` that was sent, and answers it by mail. What goes wrong is said

@@ -42,43 +42,72 @@ pub struct Written {
     pub source: Source,
 }
 
+/// A message that can't be sent as it is.
+#[derive(Debug)]
+pub struct Faulty {
+    /// The text in which the faults are.
+    pub source: Source,
+    /// What is wrong.
+    pub issues: Vec<Issue>,
+    /// Whom it says that it is from, as far as that can be read.
+    pub from: Option<String>,
+}
+
+impl Faulty {
+    /// All that is wrong, in one line.
+    pub fn one_line(&self) -> String {
+        let lines: Vec<String> = self.issues.iter().map(|issue| self.source.one_line(issue)).collect();
+        lines.join("; ")
+    }
+}
+
 /// True if `text` begins with frontmatter.
 pub fn has_frontmatter(text: &str) -> bool {
     text.strip_prefix('\u{feff}').unwrap_or(text).lines().next().is_some_and(|line| line.trim_end() == "---")
 }
 
-/// The message in `text`, which is called `name`.
+/// The message in `text`, which is called `name`. One whose recipients are `known` need not name any.
 ///
 /// # Errors
-/// What is wrong with it, and the text in which that is.
-pub fn read(name: &str, text: &str) -> Result<Written, (Source, Vec<Issue>)> {
+/// What is wrong with it.
+pub fn read(name: &str, text: &str, known: bool) -> Result<Written, Faulty> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let whole = || Source::new(name, text);
+    let whole = |what: &str, help: &str| {
+        let issues = vec![Issue::fault(0..first_line(text), what, help)];
+        Faulty { source: Source::new(name, text), issues, from: from_line(text) }
+    };
     if !has_frontmatter(text) {
         let help = "begin with ---, then `to:`, `type:` and what else is needed, then --- and the text";
-        return Err((
-            whole(),
-            vec![Issue::fault(0..first_line(text), "the message has no frontmatter", help)],
-        ));
+        return Err(Faulty { from: None, ..whole("the message has no frontmatter", help) });
     }
     let Some(end) = closing(text) else {
         let help = "write a line with only --- between the fields and the text";
-        let issue = Issue::fault(0..first_line(text), "the frontmatter has no end", help);
-        return Err((whole(), vec![issue]));
+        return Err(whole("the frontmatter has no end", help));
     };
     // The first fence is YAML's own mark for the start of a document, so that lines count as in the file.
     let source = Source::new(name, &text[..end.start]);
     let mut issues = Vec::new();
-    let Some(tree) = yaml::parse(&source, &mut issues) else { return Err((source, issues)) };
+    let Some(tree) = yaml::parse(&source, &mut issues) else {
+        let from = from_line(&text[..end.start]);
+        return Err(Faulty { source, issues, from });
+    };
     let mut reader = Reader::new(&source);
     reader.issues = issues;
-    let mut written = fields(&mut reader, &tree);
+    let mut written = fields(&mut reader, &tree, known);
     let issues = std::mem::take(&mut reader.issues);
     if !issues.is_empty() {
-        return Err((source, issues));
+        let from = written.from.or_else(|| from_line(&text[..end.start]));
+        return Err(Faulty { source, issues, from });
     }
     written.said.body = form::tidy(&text[end.end..]).to_owned();
     Ok(Written { source, ..written })
+}
+
+/// The author that a line of a faulty frontmatter names.
+fn from_line(text: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix("from:"))?;
+    let name = value.trim().trim_matches(['"', '\'']);
+    comm_node_core::mail::is_name(name).then(|| name.to_owned())
 }
 
 /// The bytes of the line that ends the frontmatter.
@@ -98,7 +127,7 @@ fn first_line(text: &str) -> usize {
     text.find(['\r', '\n']).unwrap_or(text.len())
 }
 
-fn fields(reader: &mut Reader<'_>, tree: &Node) -> Written {
+fn fields(reader: &mut Reader<'_>, tree: &Node, known: bool) -> Written {
     let fields = reader.fields(tree, "the frontmatter", &KEYS);
     let mut said = Draft { kind: Kind::Question, ..Draft::default() };
     let mut to_at = tree.at.clone();
@@ -128,7 +157,7 @@ fn fields(reader: &mut Reader<'_>, tree: &Node) -> Written {
             _ => {}
         }
     }
-    if fields.clean && fields.get("to").is_none() {
+    if !known && fields.clean && fields.get("to").is_none() {
         reader.fault(
             0..3,
             "the message names no recipient",
@@ -178,9 +207,9 @@ mod tests {
     use super::*;
 
     fn faults(text: &str) -> Vec<String> {
-        match read("note.md", text) {
+        match read("note.md", text, false) {
             Ok(_) => Vec::new(),
-            Err((source, issues)) => issues.iter().map(|issue| source.one_line(issue)).collect(),
+            Err(faulty) => faulty.issues.iter().map(|issue| faulty.source.one_line(issue)).collect(),
         }
     }
 
@@ -189,13 +218,13 @@ mod tests {
         let text = "---\nfrom: frontend\nto: [backend]      # domain names\ntype: question\ntask: bd-102\npriority: high\n\
                     blocks_progress: true\ntoken_budget: 200\nartifacts: [backend/api-contract.yaml]\nexpires: 2h\n---\n\n\
                     What fields does User include?\n---\nNeed at least id.\n";
-        let written = read("note.md", text).expect("valid");
+        let written = read("note.md", text, false).expect("valid");
         assert_eq!(written.from.as_deref(), Some("frontend"));
         let said = written.said;
         assert_eq!((said.to.as_slice(), said.kind), (&["backend".to_owned()][..], Kind::Question));
         assert!(said.blocks_progress && said.token_budget == Some(200) && said.expires_s == Some(7200));
         assert_eq!(said.body, "What fields does User include?\n---\nNeed at least id.");
-        let crlf = read("note.md", &format!("\u{feff}{}", text.replace('\n', "\r\n"))).expect("valid");
+        let crlf = read("note.md", &format!("\u{feff}{}", text.replace('\n', "\r\n")), false).expect("valid");
         assert_eq!(crlf.said.task.as_deref(), Some("bd-102"));
     }
 
@@ -258,6 +287,6 @@ mod tests {
         let id = Ulid::fresh(1_700_000_000_000, None);
         let file = form::write(&Message { id, from: "web".into(), said: said.clone() });
         let ours = file.replacen(&format!("id: {id}\n"), "", 1);
-        assert_eq!(read("x.md", &ours).expect("valid YAML").said, said);
+        assert_eq!(read("x.md", &ours, false).expect("valid YAML").said, said);
     }
 }

@@ -7,10 +7,12 @@ use comm_node_core::node;
 use comm_node_core::node::registry::{Layout, Registry};
 use comm_node_core::process;
 use comm_node_core::session::{Session, SessionId};
-use comm_node_core::store::Store;
+use comm_node_core::store::{Event, Store};
+use comm_node_core::text::one_line;
 
 use crate::config;
 use crate::env::Env;
+use crate::out::Out;
 
 /// The node a command works on.
 #[derive(Debug)]
@@ -49,6 +51,15 @@ impl Here {
     pub fn registry(&self) -> Result<Registry<'_>> {
         Registry::parse(&self.text)
             .map_err(|why| comm_node_core::Error::Damaged { path: self.store.registry_path(), why }.into())
+    }
+
+    /// Puts a line into the event log. What it tells of has happened, so a log that can't be written is a warning.
+    pub fn log(&self, event: &Event<'_>) {
+        if let Err(e) = self.store.log(event) {
+            let why = format!("{e}; {}", e.remedy());
+            let why = one_line(&why, 600);
+            Out::of_process().note(format!("warning: it was done, but the log has no line of it: {why}"));
+        }
     }
 
     /// `path` as the guard sees it.

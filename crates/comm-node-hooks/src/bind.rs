@@ -164,14 +164,15 @@ fn enter(
     if !anew && before == (session.domain.clone(), session.waiting_for.clone()) && before.1.is_some() {
         return Ok(started);
     }
-    store.log(&Event {
+    // The session is bound; a log that can't be written keeps it from neither its brief nor its mail. `doctor` names it.
+    let _ = store.log(&Event {
         event: "session",
         session: id.as_str(),
         domain: session.domain.as_deref().unwrap_or_default(),
         rule: if session.waiting_for.is_some() { "waiting" } else { "" },
         note: &call.source,
         ..Event::default()
-    })?;
+    });
     Ok(started)
 }
 

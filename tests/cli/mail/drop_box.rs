@@ -123,3 +123,37 @@ fn many_routers_send_a_file_once() {
     assert_eq!(node.inbox("b").len(), 10);
     assert!(short(node.inbox("b")[0]["id"].as_str().expect("an id")).len() == 6);
 }
+
+/// Several sessions are at work, and none is known to have written it: its author is told all the same.
+#[test]
+fn a_fault_is_told_to_whom_the_file_says_that_it_is_from() {
+    let faults = [
+        "---\nfrom: frontend\nto: [backend]\n---\n\nx\n",
+        "---\nfrom: frontend\nto: [backend]\ntype: answer\npriority: urgent\n---\n\nx\n",
+        "---\nfrom: \"frontend\"\nto: [backend\ntype: answer\n---\n\nx\n",
+        "---\nto: [backend]\nfrom: frontend\ntype: answer\nx\n",
+    ];
+    for text in faults {
+        let node = Node::new();
+        leave(&node, "x.md", text);
+        for other in ["b", ""] {
+            let said = node.run(other, &["route"]).good();
+            assert!(there(&node, "x.md") && said.out.is_empty(), "{text}: {said:?}");
+        }
+        let said = node.run("f", &["inbox"]).good();
+        assert!(!there(&node, "x.md") && said.err.contains("outbox/x.md was not sent"), "{text}: {said:?}");
+    }
+    // Nobody is named, or nobody who exists: whoever finds it is told.
+    for text in ["no head", "---\nto: [backend]\n---\n\nx\n", "---\nfrom: nobody\nto: [backend]\n---\n\nx\n"]
+    {
+        let node = Node::new();
+        leave(&node, "x.md", text);
+        let said = node.run("b", &["inbox"]).good();
+        assert!(!there(&node, "x.md") && said.err.contains("outbox/x.md was not sent"), "{text}: {said:?}");
+    }
+    // Of a person it is left to the person.
+    let node = Node::new();
+    leave(&node, "x.md", "---\nfrom: human\nto: [backend]\n---\n\nx\n");
+    node.run("b", &["inbox"]).good();
+    assert!(there(&node, "x.md"));
+}

@@ -313,6 +313,17 @@ fn a_start_tells_what_waits_behind_the_brief() {
     assert_eq!(node.prompt("b"), "");
 }
 
+#[test]
+fn a_log_that_cannot_be_written_keeps_no_session_from_its_brief_and_its_mail() {
+    let node = Node::new();
+    node.send("f", &["backend", "hello"]);
+    let log = node.root.join(".comm-node/log/events.jsonl");
+    fs::remove_file(&log).expect("removes");
+    fs::create_dir(&log).expect("makes");
+    let told = node.told(START, "b", "SessionStart", &json!({"source": "startup"}));
+    assert!(told.contains("works for domain backend") && told.ends_with("]\n> hello"), "{told}");
+}
+
 /// After compaction the context is made anew, so what is open is told again; after a resumption only what
 /// did not reach the transcript.
 #[test]

@@ -48,7 +48,7 @@ fn close(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
             bail!("message {} is just being handled by another command; try again", item.id.short());
         };
         if !before {
-            mailing::log(desk.here, me, "mail_acked", &item.id.text())?;
+            mailing::log(desk.here, me, "mail_acked", &item.id.text());
         }
         closed.push(item.id);
     }

@@ -105,12 +105,7 @@ pub(super) fn bind(
     session.bound_by = Some(BoundBy::Join);
     session.waiting_for = None;
     here.store.write_session(&session)?;
-    here.store.log(&Event {
-        event: "joined",
-        session: id.as_str(),
-        domain: &domain.name,
-        ..Event::default()
-    })?;
+    here.log(&Event { event: "joined", session: id.as_str(), domain: &domain.name, ..Event::default() });
     Ok(session)
 }
 

@@ -40,12 +40,12 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     session.bound_by = None;
     session.waiting_for = None;
     here.store.write_session(&session)?;
-    here.store.log(&Event {
+    here.log(&Event {
         event: "left",
         session: id.as_str(),
         domain: before.as_deref().unwrap_or_default(),
         ..Event::default()
-    })?;
+    });
     out.line(match before {
         Some(domain) => format!("session {} no longer works for domain {domain}", id.short()),
         None => format!("session {} was bound to no domain", id.short()),

@@ -90,7 +90,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         match here.store.leases().lock(&asks, &terms, &asking)? {
             Answer::Held => return Ok(Outcome::Done),
             Answer::Taken(leases) => {
-                log(&here, &holder, &leases)?;
+                log(&here, &holder, &leases);
                 show(args, out, &leases);
                 return Ok(Outcome::Done);
             }
@@ -110,9 +110,9 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     }
 }
 
-fn log(here: &Here, holder: &Holder, leases: &[Lease]) -> Result<()> {
+fn log(here: &Here, holder: &Holder, leases: &[Lease]) {
     for lease in leases {
-        here.store.log(&Event {
+        here.log(&Event {
             event: "locked",
             session: holder.session.as_ref().map_or("", SessionId::as_str),
             agent: holder.agent.as_deref().unwrap_or(""),
@@ -120,9 +120,8 @@ fn log(here: &Here, holder: &Holder, leases: &[Lease]) -> Result<()> {
             path: &lease.path,
             note: &lease.reason,
             ..Event::default()
-        })?;
+        });
     }
-    Ok(())
 }
 
 fn show(args: &Args, out: &Out, leases: &[Lease]) {

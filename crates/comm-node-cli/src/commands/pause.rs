@@ -27,7 +27,7 @@ pub struct Args {
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
     let pause = here.store.pause(&args.reason)?;
-    here.store.log(&Event { event: "paused", note: &args.reason, ..Event::default() })?;
+    here.log(&Event { event: "paused", note: &args.reason, ..Event::default() });
     if args.json {
         out.json(&pause);
     } else {

@@ -42,7 +42,7 @@ fn show_all(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
                 // What was told to another session stays with that one.
                 let mine = item.state.session().is_none_or(|id| *id == me.session);
                 if item.place == Place::New && mine && mail.seen(&me.name, &item, &me.session)?.is_some() {
-                    mailing::log(desk.here, me, "mail_seen", &item.id.text())?;
+                    mailing::log(desk.here, me, "mail_seen", &item.id.text());
                 }
                 let state = if item.place == Place::New && mine {
                     State::Seen(me.session.clone())

@@ -5,7 +5,7 @@ use comm_node_core::mail::{Draft, Kind, form};
 
 use crate::Outcome;
 use crate::env::Env;
-use crate::mailing::{self, Desk, confirm, recipients};
+use crate::mailing::{self, Desk, confirm, find, find_sent, recipients};
 use crate::out::Out;
 
 /// Arguments of `comm-node reply`.
@@ -37,7 +37,17 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
 }
 
 fn answer(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
-    let item = desk.find(&args.id)?;
+    let Some(item) = find(desk.mail(), &desk.me.name, &args.id)? else {
+        if let Some(own) = find_sent(desk.mail(), &desk.me.name, &args.id)? {
+            bail!(
+                "{0} is a message that {1} sent itself; say more in its conversation with `comm-node send {2} --thread {0} '…'`",
+                own.id.short(),
+                desk.me.name,
+                own.said.to.join(",")
+            );
+        }
+        return Err(desk.missing(&args.id));
+    };
     let Some(message) = desk.mail().read(&desk.me.name, &item)? else {
         bail!("message {} is just being handled by another command; try again", item.id.short());
     };

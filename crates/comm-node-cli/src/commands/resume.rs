@@ -22,7 +22,7 @@ pub fn run(_args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
     person_only(env, &here.store, "`comm-node resume`")?;
     if here.store.resume()? {
-        here.store.log(&Event { event: "resumed", ..Event::default() })?;
+        here.log(&Event { event: "resumed", ..Event::default() });
         out.line("resumed");
     } else {
         out.line("the node was not paused");

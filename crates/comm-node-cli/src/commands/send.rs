@@ -130,14 +130,22 @@ fn post(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
         return signal_out(args, desk, signal, out);
     }
     let mut said = if draft::has_frontmatter(&body) {
-        written(&body, &desk.me.name)?
+        written(args, &body, &desk.me.name)?
     } else {
         let question = body.trim_end().ends_with('?');
         let kind = args.kind.unwrap_or(if question { Kind::Question } else { Kind::Answer });
         let body = comm_node_core::mail::form::tidy(&body).to_owned();
         args.more.apply(Draft { kind, task: args.task.clone(), body, ..Draft::default() })
     };
-    said.to = recipients(desk.registry, &desk.me, &to)?;
+    let named = recipients(desk.registry, &desk.me, &to)?;
+    if !said.to.is_empty() && recipients(desk.registry, &desk.me, &said.to)? != named {
+        bail!(
+            "not sent: `to:` on stdin names {}, the command line {}; leave `to:` out",
+            one_line(&said.to.join(", "), 80),
+            one_line(&args.to, 80)
+        );
+    }
+    said.to = named;
     link(args, desk, &mut said)?;
     let message = mailing::send(desk.here, &desk.me, said)?;
     confirm(out, args.more.json, &message);
@@ -145,8 +153,24 @@ fn post(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
 }
 
 /// The message in `text`, which `me` sends; its recipients are those of the command line.
-fn written(text: &str, me: &str) -> Result<Draft> {
-    match draft::read("stdin", text) {
+fn written(args: &Args, text: &str, me: &str) -> Result<Draft> {
+    let more = &args.more;
+    let given = [
+        ("--type", args.kind.is_some()),
+        ("--task", args.task.is_some()),
+        ("--priority", more.priority != Priority::default()),
+        ("--blocks", more.blocks),
+        ("--token-budget", more.token_budget.is_some()),
+        ("--artifact", !more.artifacts.is_empty()),
+        ("--expires", more.expires.is_some()),
+        ("--detailed", more.detailed),
+    ];
+    if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+        bail!(
+            "not sent: the text on stdin begins with fields, so {option} belongs there; leave one of them out"
+        );
+    }
+    match draft::read("stdin", text, true) {
         Ok(written) => match written.from.as_deref().filter(|from| *from != me) {
             Some(from) => bail!(
                 "not sent: stdin: it says that it is from {}, but this is {me}; leave `from` out",
@@ -154,10 +178,7 @@ fn written(text: &str, me: &str) -> Result<Draft> {
             ),
             None => Ok(written.said),
         },
-        Err((source, issues)) => {
-            let lines: Vec<String> = issues.iter().map(|issue| source.one_line(issue)).collect();
-            bail!("not sent: {}", lines.join("; "))
-        }
+        Err(faulty) => bail!("not sent: {}", faulty.one_line()),
     }
 }
 

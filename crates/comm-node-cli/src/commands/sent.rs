@@ -4,6 +4,7 @@ use anyhow::Result;
 use comm_node_core::clock;
 use comm_node_core::mail::{EVERYONE, Message};
 use comm_node_core::store::{Item, Mail};
+use comm_node_core::text;
 use serde_json::json;
 
 use crate::Outcome;
@@ -55,7 +56,15 @@ fn list(args: &Args, mail: Mail<'_>, from: &str, out: &Out) -> Result<Outcome> {
             if found.len() >= args.limit {
                 break 'days;
             }
-            let Some(message) = mail.read_sent(from, id)? else { continue };
+            let message = match mail.read_sent(from, id) {
+                Ok(Some(message)) => message,
+                Ok(None) => continue,
+                // It hides none of the others.
+                Err(e) => {
+                    out.note(format!("warning: {}", text::one_line(&format!("{e}; {}", e.remedy()), 600)));
+                    continue;
+                }
+            };
             if args.task.is_some() && args.task != message.said.task {
                 continue;
             }

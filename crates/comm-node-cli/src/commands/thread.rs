@@ -33,6 +33,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
 
 fn show(args: &Args, desk: &Desk<'_>, out: &Out) -> Result<Outcome> {
     let wanted = args.id.to_ascii_uppercase();
+    mailing::check_id(&wanted, &args.id)?;
     let mut root: Option<Ulid> = None;
     mailing::each(desk, out, &mut |message| {
         if message.id.text().ends_with(&wanted) {

@@ -65,7 +65,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         (false, false, _) => Release::Of(&me.session, &asks),
     };
     let gone = here.store.leases().release(&which, deadline)?;
-    log(&here, &me, &gone, args.force)?;
+    log(&here, &me, &gone, args.force);
     if args.json {
         out.json(&gone);
     }
@@ -98,17 +98,16 @@ fn nothing(here: &Here, me: &Holder, asks: &[Ask<'_>], out: &Out) -> Result<Outc
     Ok(Outcome::Refused)
 }
 
-fn log(here: &Here, me: &Holder, gone: &[Lease], force: bool) -> Result<()> {
+fn log(here: &Here, me: &Holder, gone: &[Lease], force: bool) {
     for lease in gone {
         let note = format!("lease {} of {}", lease.fencing, lease.holder.describe());
-        here.store.log(&Event {
+        here.log(&Event {
             event: if force { "lease_broken" } else { "unlocked" },
             session: me.session.as_ref().map_or("", SessionId::as_str),
             domain: me.domain.as_deref().unwrap_or(""),
             path: &lease.path,
             note: &note,
             ..Event::default()
-        })?;
+        });
     }
-    Ok(())
 }

@@ -14,7 +14,7 @@ pub(crate) fn find(mail: Mail<'_>, domain: &str, raw: &str) -> Result<Option<Ite
     if let Some(id) = Ulid::parse(&wanted) {
         return Ok(mail.find(domain, id)?);
     }
-    short(&wanted, raw)?;
+    check_id(&wanted, raw)?;
     let mut found: Vec<Item> = Vec::new();
     let mut look =
         |items: Vec<Item>| found.extend(items.into_iter().filter(|i| i.id.text().ends_with(&wanted)));
@@ -41,7 +41,7 @@ pub(crate) fn find_sent(mail: Mail<'_>, from: &str, raw: &str) -> Result<Option<
     if let Some(id) = Ulid::parse(&wanted) {
         return Ok(mail.read_sent(from, id)?);
     }
-    short(&wanted, raw)?;
+    check_id(&wanted, raw)?;
     for day in mail.sent_days(from)?.iter().take(DAYS) {
         if let Some(id) = mail.sent(from, day)?.into_iter().rfind(|id| id.text().ends_with(&wanted)) {
             return Ok(mail.read_sent(from, id)?);
@@ -50,7 +50,11 @@ pub(crate) fn find_sent(mail: Mail<'_>, from: &str, raw: &str) -> Result<Option<
     Ok(None)
 }
 
-fn short(wanted: &str, raw: &str) -> Result<()> {
+/// Refuses what is no id and no end of one: `wanted` is `raw` in capitals.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn check_id(wanted: &str, raw: &str) -> Result<()> {
     if wanted.len() < 4 || wanted.len() > 26 || !wanted.bytes().all(|b| b.is_ascii_alphanumeric()) {
         bail!(
             "`{}` is no message's id; give the six characters that `comm-node inbox` shows",

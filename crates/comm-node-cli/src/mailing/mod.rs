@@ -23,7 +23,7 @@ use comm_node_core::store::Event;
 pub(crate) use address::{owner, recipients};
 pub(crate) use browse::{each, read};
 pub(crate) use desk::Desk;
-pub(crate) use find::{find, find_sent, missing};
+pub(crate) use find::{check_id, find, find_sent, missing};
 pub(crate) use me::Me;
 pub(crate) use view::{age, confirm, first_line, state, view, view_in};
 
@@ -86,14 +86,14 @@ fn post(here: &Here, me: &Me, id: Option<Ulid>, said: Draft) -> Result<Message> 
         Some(id) => mail.send_once(id, &me.name, trial.said, &me.session, deadline)?,
     };
     let note = format!("{} {} to {}", message.id, message.said.kind.name(), message.said.to.join(","));
-    log(here, me, "mail_sent", &note)?;
+    log(here, me, "mail_sent", &note);
     budgeting::answer(here, &registry, me, &message)?;
     Ok(message)
 }
 
 /// Puts what became of a message into the log.
-pub(crate) fn log(here: &Here, me: &Me, event: &str, note: &str) -> Result<()> {
+pub(crate) fn log(here: &Here, me: &Me, event: &str, note: &str) {
     let session = if me.is_person() { "" } else { me.session.as_str() };
     let domain = if me.is_person() { "" } else { me.name.as_str() };
-    Ok(here.store.log(&Event { event, session, domain, note, ..Event::default() })?)
+    here.log(&Event { event, session, domain, note, ..Event::default() });
 }

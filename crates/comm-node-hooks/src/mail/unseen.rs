@@ -53,7 +53,12 @@ pub(super) fn notice(mailbox: &Mailbox<'_>, room: usize) -> String {
             &[&lists, " lists of what may be unseen could not be read and were set aside;"].concat(),
         );
     }
-    out.push_str(" `comm-node sent --open` lists them.\n");
+    // What expired is open no more.
+    let is_open = |unseen: &Unseen| unseen.at.iter().any(|(_, state)| *state != State::Expired);
+    let open = found.is_empty() || found.iter().any(is_open);
+    out.push_str(
+        [" `comm-node sent", if open { " --open" } else { "" }, "` lists them.\n"].concat().as_str(),
+    );
     out
 }
 

@@ -73,12 +73,12 @@ pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     }
     file::replace(&real, new.as_bytes(), Durability::Flushed)?;
     let name = domain.as_deref().unwrap_or("*");
-    here.store.log(&Event {
+    here.log(&Event {
         event: "budget_set",
         domain: domain.as_deref().unwrap_or_default(),
         note: &flow(&wanted),
         ..Event::default()
-    })?;
+    });
     out.line(format!("set {} for {name} in comm-node.yaml", flow(&wanted)));
     // Compiled now, so that no hook has to.
     config::ensure_compiled(&here.layout, &here.store)?;

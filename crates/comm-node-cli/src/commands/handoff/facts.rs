@@ -94,12 +94,12 @@ pub(super) fn make_room(
     }
     if let Some(handed) = &open.handed {
         here.store.handoffs().shift(handed, Shelf::Done)?;
-        here.store.log(&Event {
+        here.log(&Event {
             event: "handoff_replaced",
             session: session_name(me),
             note: &args.task,
             ..Event::default()
-        })?;
+        });
     }
     Ok(())
 }

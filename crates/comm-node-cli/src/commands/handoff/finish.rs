@@ -90,7 +90,7 @@ pub fn done(args: &DoneArgs, env: &Env, out: &Out) -> Result<Outcome> {
                 }
             })?;
         }
-        mailing::log(here, me, "handoff_done", &handed.name)?;
+        mailing::log(here, me, "handoff_done", &handed.name);
         let name = one_line(&handed.name, 100);
         out.line(match open {
             Some(0) => format!("{name} is done"),

@@ -83,7 +83,7 @@ pub(super) fn one(here: &Here, me: &Me, domain: &str, old: &Found) -> Result<Fou
     }
     let name = from.file_name().unwrap_or_default();
     std::fs::rename(&from, to.join(name)).with_context(|| format!("could not move {}", from.display()))?;
-    mailing::log(here, me, "handoff_imported", &task)?;
+    mailing::log(here, me, "handoff_imported", &task);
     let shown = here.store.handoffs().shown(&handed);
     let text = comm_node_core::handoff::write(&handoff);
     Ok(Found { handed: Some(handed), shown, text, read: Ok(handoff) })

@@ -121,7 +121,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             here.store.forget_touched(&session.session_id)?;
         }
         let shown = here.store.handoffs().shown(&handed);
-        mailing::log(here, me, "handoff_written", &format!("{} for {}", args.task, address.describe()))?;
+        mailing::log(here, me, "handoff_written", &format!("{} for {}", args.task, address.describe()));
         // The hand-off is written; that nobody could be told of it is no reason to write it again.
         let told = tell(here, registry, me, &address, &handoff).unwrap_or_else(|e| {
             out.note(format!(

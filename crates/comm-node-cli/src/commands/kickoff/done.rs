@@ -58,7 +58,7 @@ pub(super) fn run(
         member.done = Some(clock::rfc3339(clock::now_ms()));
         note.clone_into(&mut member.note);
         here.store.write_kickoff(&kickoff)?;
-        mailing::log(&here, &me, "kickoff_done", &format!("{} {name}", kickoff.id))?;
+        mailing::log(&here, &me, "kickoff_done", &format!("{} {name}", kickoff.id));
     }
     wake(&here, &registry, &mut kickoff)?;
     if as_json {
@@ -157,7 +157,7 @@ fn wake(here: &Here, registry: &Registry<'_>, kickoff: &mut Kickoff) -> Result<(
         };
         kickoff.woken.insert(name.clone(), id.text());
         here.store.write_kickoff(kickoff)?;
-        mailing::log(here, &me, "kickoff_all_done", &format!("{} {name}", kickoff.id))?;
+        mailing::log(here, &me, "kickoff_all_done", &format!("{} {name}", kickoff.id));
     }
     Ok(())
 }

@@ -117,7 +117,7 @@ fn report(here: &Here, registry: &Registry<'_>, name: &str, id: &SessionId) -> R
         member.ready = Some(clock::rfc3339(clock::now_ms()));
         here.store.write_kickoff(&kickoff)?;
         let me = Me { name: name.to_owned(), session: id.clone() };
-        mailing::log(here, &me, "kickoff_ready", &kickoff.id)?;
+        mailing::log(here, &me, "kickoff_ready", &kickoff.id);
     }
     if let Some(message) = message {
         // A message that its sender died over is delivered by this, and not after it was read here.

@@ -101,14 +101,14 @@ pub(super) fn run(args: &Said, json: bool, here: &Here, env: &Env, out: &Out) ->
     }
     here.store.write_session(&session)?;
     let words = in_words(&session);
-    here.store.log(&Event {
+    here.log(&Event {
         event: "status",
         session: id.as_str(),
         domain: session.domain.as_deref().unwrap_or_default(),
         task: session.task.as_deref().unwrap_or_default(),
         note: &words,
         ..Event::default()
-    })?;
+    });
     if json {
         out.json(&session);
         return Ok(Outcome::Done);

@@ -12,6 +12,8 @@ use crate::store::file;
 const STUCK_MS: u64 = 60_000;
 /// A session that was told something goes on with it sooner than that.
 const UNSEEN_MS: u64 = 60 * 60 * 1000;
+/// So many copies of each author are looked at.
+const COPIES: usize = 1_000;
 /// A file in the drop box is routed sooner than that wherever its author is at work.
 const UNROUTED_MS: u64 = 10 * 60 * 1000;
 
@@ -72,11 +74,23 @@ impl Mail<'_> {
             self.of_mailbox(&domain, domains, now_ms, &mut found);
         }
         for from in names_of(&join(state, "sent")) {
+            self.of_author(&from, &mut found);
             let due = paths(&join(&join(&join(state, "sent"), &from), "due"));
             let lists = due.into_iter().filter(|path| path.extension().is_some_and(|e| e == "txt"));
             found.due.extend(lists.filter(|path| file::read(path, MAX_DUE).is_err()));
         }
         found
+    }
+
+    /// Of the latest copies of an author, those that can't be read.
+    fn of_author(&self, from: &str, found: &mut Ailments) {
+        let days = self.sent_days(from).unwrap_or_default();
+        let of_day = |day: String| self.sent(from, &day).unwrap_or_default().into_iter().rev();
+        for id in days.into_iter().flat_map(of_day).take(COPIES) {
+            if self.read_sent(from, id).is_err() {
+                found.damaged.push(self.sent_path(from, id));
+            }
+        }
     }
 
     fn of_mailbox(&self, domain: &str, domains: &[&str], now_ms: u64, found: &mut Ailments) {

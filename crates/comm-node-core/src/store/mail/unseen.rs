@@ -96,7 +96,7 @@ impl Mail<'_> {
                 continue;
             }
             for line in text.unwrap_or_default().lines() {
-                let Some(unseen) = self.look(line) else { continue };
+                let Some(unseen) = self.look(from, line, now_ms) else { continue };
                 // A sender that died may have noted it twice.
                 if due.unseen.iter().all(|one| one.id != unseen.id) {
                     due.unseen.push(unseen);
@@ -107,17 +107,21 @@ impl Mail<'_> {
     }
 
     /// The message of a line, if some recipient has not seen it, or its mailbox can't be read.
-    fn look(&self, line: &str) -> Option<Unseen> {
+    fn look(&self, from: &str, line: &str, now_ms: u64) -> Option<Unseen> {
         let words: Vec<&str> = line.split(' ').collect();
         let [id, kind, rank, to] = words[..] else { return None };
         let kind = KINDS.iter().find(|(name, _)| *name == kind).map(|(_, kind)| *kind)?;
         let (id, rank) = (Ulid::parse(id)?, Rank::named(rank)?);
         let mut at = Vec::new();
+        // Nobody may have looked since its time was over.
+        let is_over = || self.read_sent(from, id).is_ok_and(|m| m.is_some_and(|m| m.is_expired(now_ms)));
         for to in to.split(',').filter(|to| crate::mail::is_name(to)) {
             let expired = Item { id, rank, place: Place::Archive, state: State::Expired };
             match self.waiting(to) {
                 Ok(waiting) => match waiting.into_iter().find(|item| item.id == id) {
-                    Some(item) => at.push((to.to_owned(), item.state)),
+                    Some(item) => {
+                        at.push((to.to_owned(), if is_over() { State::Expired } else { item.state }))
+                    }
                     None if self.path(to, &expired).symlink_metadata().is_ok() => {
                         at.push((to.to_owned(), State::Expired));
                     }
@@ -170,6 +174,13 @@ mod tests {
         assert_eq!(
             take(2),
             [Unseen { id: brief.id, kind: Kind::Question, at: vec![("docs".into(), State::Expired)] }]
+        );
+        // Nobody has looked since its time was over.
+        let late = send(&["backend"], false, Some(60));
+        let all = mail.take_unseen("frontend", late.id.ms() + 2 * MINUTE_MS).expect("reads").unseen;
+        assert!(
+            all.iter().any(|one| one.id == late.id && one.at == [("backend".into(), State::Expired)]),
+            "{all:?}"
         );
         // One of two has seen it.
         let item = mail.find("docs", soon.id).expect("lists").expect("waits");
