@@ -12,6 +12,7 @@ mod hooks;
 mod install;
 mod log;
 mod mail;
+mod mending;
 mod parts;
 mod rounds;
 mod shell;

@@ -100,6 +100,13 @@ impl Error {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
+            Self::Io { path, source, .. } if is_of_another_kind(source) => {
+                if is_a_persons(path) {
+                    "something else stands where it should be; move that away"
+                } else {
+                    "something else stands where it should be; run `comm-node doctor --fix`, which sets it aside"
+                }
+            }
             Self::Io { .. } => {
                 "check that the disk has room and that the file belongs to you, then run `comm-node doctor`"
             }
@@ -123,6 +130,12 @@ impl Error {
             Self::Invalid { what, .. } => remedy_for(what),
         }
     }
+}
+
+/// True for what a system says where a directory stands for a file, or the other way round.
+fn is_of_another_kind(source: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{IsADirectory, NotADirectory};
+    matches!(source.kind(), IsADirectory | NotADirectory)
 }
 
 /// True for what people write, in a state directory or elsewhere: nobody is told to remove that.
@@ -185,6 +198,19 @@ mod tests {
             assert!(damaged(path).contains("doctor --fix"), "{path}");
             assert!(untrusted(path).contains("remove it"), "{path}");
         }
+    }
+
+    #[test]
+    fn a_directory_for_a_file_is_no_matter_of_room() {
+        let remedy = |path: &str, kind: std::io::ErrorKind| {
+            Error::io("replace", Path::new(path))(std::io::Error::from(kind)).remedy()
+        };
+        let state = "/x/.comm-node/leases/last.json";
+        for kind in [std::io::ErrorKind::IsADirectory, std::io::ErrorKind::NotADirectory] {
+            assert!(remedy(state, kind).contains("doctor --fix"), "{kind}");
+            assert!(!remedy("/x/brief.md", kind).contains("doctor --fix"), "{kind}");
+        }
+        assert!(remedy(state, std::io::ErrorKind::StorageFull).contains("has room"));
     }
 
     #[test]

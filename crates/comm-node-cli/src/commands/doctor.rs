@@ -13,7 +13,7 @@ pub struct Args {
     /// Print the checks as JSON
     #[arg(long)]
     json: bool,
-    /// Mend what can be mended safely: end dead sessions, set damaged state files aside, make the
+    /// Mend what can be mended safely: end dead sessions, set damaged state files and what is of the wrong kind aside, make the
     /// state directory private, finish half-sent mail, remove old session records, logs and temporary files
     #[arg(long)]
     fix: bool,

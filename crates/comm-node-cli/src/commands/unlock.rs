@@ -60,7 +60,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let which = match (args.force, args.all, &me.session) {
         (true, true, _) => bail!("--force breaks what others hold on the paths you name; name them"),
         (true, false, _) => Release::Force(&asks),
-        (false, true, Some(id)) => Release::Session(id),
+        (false, true, Some(id)) => Release::Everywhere(id),
         (false, true, None) => Release::Holder(&me),
         (false, false, _) => Release::Of(&me.session, &asks),
     };

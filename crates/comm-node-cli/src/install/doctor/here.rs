@@ -1,13 +1,13 @@
 //! Checks on the node of the working directory.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use comm_node_core::deadline::Deadline;
 use comm_node_core::node::registry::{Layout, Registry, SourceId};
 use comm_node_core::session::Session;
-use comm_node_core::store::Store;
+use comm_node_core::store::{Hints, Store};
 use comm_node_core::{Error, clock, node};
 
 use super::{Check, mail};
@@ -182,19 +182,37 @@ fn leases(store: &Store, fix: bool) -> Check {
         Err(e) => return Check::fail(name, e.to_string(), e.remedy()),
     };
     if faults.is_empty() {
-        return Check::pass(name, format!("{} on record, all of the table can be read", leases.len()));
+        return match store.leases().hints(Deadline::after(PATIENCE)) {
+            Err(e) => Check::fail(name, e.to_string(), e.remedy()),
+            Ok(hints) if hints.is_empty() => {
+                Check::pass(name, format!("{} on record, all of the table can be read", leases.len()))
+            }
+            Ok(hints) => Check::warn(name, of_hints(store, &hints), "run `comm-node doctor --fix`"),
+        };
     }
     let what: Vec<String> = faults.iter().map(ToString::to_string).collect();
     Check::fail(name, what.join("; "), "run `comm-node doctor --fix`")
 }
 
-/// Sets aside what is no lease file, and has damaged ones written anew with what can be read of
+/// What is wrong with the lists of where sessions have leases.
+fn of_hints(store: &Store, hints: &Hints) -> String {
+    let say = |paths: &[PathBuf], what: &str| {
+        let names =
+            paths.iter().map(|path| path.strip_prefix(store.dir()).unwrap_or(path).display().to_string());
+        let names: Vec<String> = names.collect();
+        (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+    };
+    let wrong = say(&hints.wrong, "lists of where a session has leases do not name all of them");
+    let left = say(&hints.left, "lists of sessions that have ended");
+    wrong.into_iter().chain(left).collect::<Vec<_>>().join("; ")
+}
+
+/// Sets aside what is no lease file, writes the lists of where sessions have leases anew, and has damaged ones written anew with what can be read of
 /// them. Says what was done.
 fn mend_leases(store: &Store) -> comm_node_core::Result<Vec<String>> {
     let mut done = Vec::new();
-    let dir = store.dir().join("leases");
-    if dir.symlink_metadata().is_ok_and(|meta| !meta.is_dir()) {
-        done.push(format!("set aside {}", store.set_aside(&dir)?.display()));
+    for (path, _) in store.misplaced().iter().filter(|(path, _)| is_of_table(store, path)) {
+        done.push(format!("set aside {}", store.set_aside(path)?.display()));
     }
     for repaired in store.leases().repair(Deadline::after(PATIENCE))? {
         let (aside, kept, lost) = (repaired.aside.display(), repaired.kept, repaired.lost);
@@ -208,7 +226,18 @@ fn mend_leases(store: &Store) -> comm_node_core::Result<Vec<String>> {
             other => return Err(other),
         }
     }
+    let hints = store.leases().mend_hints(Deadline::after(PATIENCE))?;
+    let count = hints.wrong.len() + hints.left.len();
+    if count > 0 {
+        done.push(format!("wrote anew or removed {count} lists of where a session has leases"));
+    }
     Ok(done)
+}
+
+/// True for the table of leases itself, of which the check on leases tells.
+fn is_of_table(store: &Store, path: &Path) -> bool {
+    let dir = store.dir().join("leases");
+    path == dir || path.parent() == Some(&dir) && path.extension().is_some_and(|e| e == "jsonl")
 }
 
 /// Nothing has piled up that nobody needs any more.
@@ -281,6 +310,11 @@ fn damaged(store: &Store) -> Vec<(PathBuf, String)> {
     }
     found.extend(store.read_kickoff().err().and_then(path_of));
     found.extend(store.damaged_budgets().into_iter().filter_map(path_of));
+    // Said better than by who could not read it.
+    let mut misplaced = store.misplaced();
+    misplaced.retain(|(path, _)| !is_of_table(store, path));
+    found.retain(|(path, _)| misplaced.iter().all(|(other, _)| other != path));
+    found.extend(misplaced);
     found
 }
 

@@ -5,12 +5,15 @@
 //! them. It is written before the lease is: who dies in between leaves a name too many, which costs a look. What can't be
 //! read, and what was never written because an older comm-node took the leases, means *anywhere*.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::files::{EXPLICIT, shard};
 use super::{Leases, crash};
+use crate::deadline::Deadline;
 use crate::lease::{Kind, Lease};
 use crate::session::SessionId;
 use crate::store::file::{self, Durability};
@@ -23,7 +26,7 @@ const COMPLETE: &str = "complete.json";
 /// The first line.
 const HEAD: &str = "{\"version\":1}\n";
 /// A header and 256 names of at most 5 bytes.
-const MAX: u64 = 4096;
+const MAX: u64 = 2048;
 /// A file with so many names too many is written anew.
 const SLACK: usize = 16;
 
@@ -55,7 +58,122 @@ fn line(name: &str) -> String {
     ["\"", name.strip_suffix(".jsonl").unwrap_or(name), "\"\n"].concat()
 }
 
+/// What is wrong with what is known of where sessions have leases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Files that are missing, can't be read, or don't name all files of leases in which their session has some.
+    pub wrong: Vec<PathBuf>,
+    /// Files of sessions that have ended and hold nothing.
+    pub left: Vec<PathBuf>,
+}
+
+impl Hints {
+    /// True if nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.wrong.is_empty() && self.left.is_empty()
+    }
+}
+
+/// The sessions that [`Hints`] are about, those that are wrong with what their files should say.
+#[derive(Default)]
+struct Compared {
+    wrong: BTreeMap<SessionId, Vec<String>>,
+    left: Vec<SessionId>,
+}
+
 impl Leases<'_> {
+    /// Compares what is known of where sessions have leases with the table.
+    ///
+    /// # Errors
+    /// When something can't be listed, or the table's lock is not free in time.
+    pub fn hints(&self, deadline: Deadline) -> Result<Hints> {
+        let found = self.hints_of(&self.compare()?);
+        if found.is_empty() {
+            return Ok(found);
+        }
+        // Somebody may have given back in between.
+        let _lock = self.lock_table(deadline)?;
+        Ok(self.hints_of(&self.compare()?))
+    }
+
+    /// Writes what is wrong of it anew, and removes what nobody needs. Says what that was. Nothing is done while a file
+    /// of leases can't be read.
+    ///
+    /// # Errors
+    /// When a file can't be written or removed.
+    pub fn mend_hints(&self, deadline: Deadline) -> Result<Hints> {
+        if self.compare().map(|found| self.hints_of(&found).is_empty())? {
+            return Ok(Hints::default());
+        }
+        let _lock = self.lock_table(deadline)?;
+        let found = self.compare()?;
+        for id in found.wrong.keys().chain(&found.left) {
+            let path = self.hint(id);
+            if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
+                self.store.set_aside(&path)?;
+            }
+        }
+        if !found.wrong.is_empty() {
+            self.store.prepare_in_own(DIR)?;
+        }
+        for (id, names) in &found.wrong {
+            self.put(id, names.iter())?;
+        }
+        for id in &found.left {
+            self.forget(id)?;
+        }
+        Ok(self.hints_of(&found))
+    }
+
+    fn hints_of(&self, found: &Compared) -> Hints {
+        Hints {
+            wrong: found.wrong.keys().map(|id| self.hint(id)).collect(),
+            left: found.left.iter().map(|id| self.hint(id)).collect(),
+        }
+    }
+
+    fn compare(&self) -> Result<Compared> {
+        let (leases, faults) = self.list()?;
+        let mut out = Compared::default();
+        if !faults.is_empty() {
+            return Ok(out);
+        }
+        let mut sessions: BTreeMap<SessionId, Vec<String>> = BTreeMap::new();
+        for lease in leases.iter().filter(|lease| lease.kind == Kind::Automatic) {
+            if let Some(id) = &lease.holder.session {
+                sessions.entry(id.clone()).or_default().push(shard(&lease.path));
+            }
+        }
+        let dir = self.store.dir().join(DIR);
+        let listed = file::entries(&dir, |name, _| {
+            let id = name.to_str().and_then(|name| SessionId::new(name.strip_suffix(".jsonl")?).ok());
+            if let Some(id) = id {
+                sessions.entry(id).or_default();
+            }
+            ControlFlow::Continue(())
+        });
+        match listed {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io("list", &dir)(e)),
+            _ => {}
+        }
+        for (id, mut names) in sessions {
+            names.sort_unstable();
+            names.dedup();
+            let is_wrong = match self.said(&id) {
+                Said::These(said) => names.iter().any(|name| !said.contains(name)),
+                Said::Nothing => !names.is_empty() && self.is_complete(),
+                Said::Unclear => true,
+            };
+            if names.is_empty() && file::is_missing(&self.store.session_path(&id)) {
+                out.left.push(id);
+            } else if is_wrong {
+                out.wrong.insert(id, names);
+            }
+        }
+        Ok(out)
+    }
+
     fn hint(&self, session: &SessionId) -> PathBuf {
         self.store.dir().join(DIR).join([session.as_str(), ".jsonl"].concat())
     }
@@ -103,10 +221,13 @@ impl Leases<'_> {
             // Who looks for the leases can't read it either, and looks everywhere.
             Err(_) => return Ok(()),
         };
-        // More than such a file has; names that are not seen are put down twice.
-        let mut bytes = [0; 2048];
+        // One byte more than readers take, who look everywhere then.
+        let mut bytes = [0; MAX as usize + 1];
         let read = open.read(&mut bytes).map_err(Error::io("read", &path))?;
         let Said::These(known) = parse(&bytes[..read]) else { return Ok(()) };
+        if read == bytes.len() {
+            return Ok(());
+        }
         let added: String =
             names.iter().filter(|name| !known.contains(name)).map(|name| line(name)).collect();
         if added.is_empty() {

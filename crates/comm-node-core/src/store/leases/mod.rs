@@ -28,6 +28,7 @@ mod tests;
 use std::path::PathBuf;
 
 use files::{Files, file_of};
+pub use held::Hints;
 pub use release::Release;
 pub use repair::Repaired;
 

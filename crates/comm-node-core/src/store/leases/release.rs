@@ -11,9 +11,11 @@ use crate::{Result, glob};
 pub enum Release<'a> {
     /// All of a session, its subagents' among them: it ended.
     Session(&'a SessionId),
+    /// The same, looked for in every file: `unlock --all`.
+    Everywhere(&'a SessionId),
     /// All of the subagents of a session: none of them runs any more.
     Subagents(&'a SessionId),
-    /// All of one holder: a subagent stopped, or `unlock --all`.
+    /// All of one holder: a subagent stopped, or a person's `unlock --all`.
     Holder(&'a Holder),
     /// A session's leases, whichever of its agents holds them, on paths that `asks` cover:
     /// committed, handed off, or unlocked. A glob covers the leases whose every path it matches.
@@ -41,6 +43,8 @@ impl Leases<'_> {
         let whole = which.whole();
         let names = match (which.asks(), whole) {
             (Some(asks), _) => self.names_for(asks)?,
+            // Somebody who asks for it may have found that not all went.
+            (None, _) if matches!(which, Release::Everywhere(_)) => self.names()?,
             (None, Some(session)) => self.names_of(session)?,
             (None, None) => self.names()?,
         };
@@ -82,7 +86,7 @@ impl Leases<'_> {
         gone.iter_mut().for_each(|l| l.released = false);
         if let (Some(session), None) = (whole, &fault) {
             match which {
-                Release::Session(_) => self.forget(session)?,
+                Release::Session(_) | Release::Everywhere(_) => self.forget(session)?,
                 _ => self.shorten(session, &left, looked)?,
             }
         }
@@ -105,7 +109,7 @@ impl Leases<'_> {
 impl Release<'_> {
     fn asks(&self) -> Option<&[Ask<'_>]> {
         match self {
-            Self::Session(_) | Self::Subagents(_) | Self::Holder(_) => None,
+            Self::Session(_) | Self::Everywhere(_) | Self::Subagents(_) | Self::Holder(_) => None,
             Self::Of(_, asks) | Self::Call(_, _, asks) | Self::Force(asks) => Some(asks),
         }
     }
@@ -113,7 +117,7 @@ impl Release<'_> {
     /// The session that every lease meant is of, if there is one.
     fn session(&self) -> Option<&SessionId> {
         match self {
-            Self::Session(id) | Self::Subagents(id) => Some(id),
+            Self::Session(id) | Self::Everywhere(id) | Self::Subagents(id) => Some(id),
             Self::Holder(holder) | Self::Call(holder, ..) => holder.session.as_ref(),
             Self::Of(session, _) => session.as_ref(),
             Self::Force(_) => None,
@@ -132,7 +136,7 @@ impl Release<'_> {
 
     fn means(&self, lease: &Lease) -> bool {
         match self {
-            Self::Session(id) => lease.holder.session.as_ref() == Some(id),
+            Self::Session(id) | Self::Everywhere(id) => lease.holder.session.as_ref() == Some(id),
             Self::Subagents(id) => lease.holder.session.as_ref() == Some(id) && lease.holder.agent.is_some(),
             Self::Holder(holder) => lease.holder.same(holder),
             Self::Of(session, asks) => {

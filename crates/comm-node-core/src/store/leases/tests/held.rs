@@ -131,6 +131,82 @@ fn a_hint_that_cannot_be_read_keeps_nobody_from_anything() {
     assert_eq!(b.release(&Release::Holder(&holder("A"))).expect("works").len(), 2);
 }
 
+/// A file that was removed, or cut off behind a line, looks like one that is right.
+#[test]
+fn a_hint_that_is_missing_or_too_short_is_found_and_written_anew() {
+    let paths = apart(5);
+    for what in ["missing", "too short", "missing and begun anew", "a directory", "torn"] {
+        let b = Bench::new();
+        for path in &paths[..3] {
+            taken(b.take("A", path));
+        }
+        taken(b.take("B", &paths[3]));
+        let leases = || b.store.leases();
+        assert!(leases().hints(Deadline::after(SOON)).expect("compares").is_empty());
+        let file = hint(&b, "A");
+        match what {
+            "too short" => {
+                let text = std::fs::read_to_string(&file).expect("reads");
+                std::fs::write(&file, &text[..text.len() - 5]).expect("writes");
+            }
+            "torn" => {
+                let text = std::fs::read_to_string(&file).expect("reads");
+                std::fs::write(&file, &text[..text.len() - 3]).expect("writes");
+            }
+            _ => std::fs::remove_file(&file).expect("removes"),
+        }
+        match what {
+            "missing and begun anew" => drop(taken(b.take("A", &paths[4]))),
+            "a directory" => std::fs::create_dir(&file).expect("makes"),
+            _ => {}
+        }
+        assert_eq!(
+            leases().hints(Deadline::after(SOON)).expect("compares").wrong,
+            std::slice::from_ref(&file),
+            "{what}"
+        );
+        let mended = leases().mend_hints(Deadline::after(SOON)).expect("mends");
+        assert_eq!((mended.wrong.len(), mended.left.len()), (1, 0), "{what}");
+        super::check(&b, what);
+        assert!(leases().hints(Deadline::after(SOON)).expect("compares").is_empty(), "{what}");
+        let all = if what == "missing and begun anew" { 4 } else { 3 };
+        assert_eq!(held(&b, "A").len(), all, "{what}");
+        assert_eq!(b.release(&Release::Session(&id("A"))).expect("works").len(), all, "{what}");
+    }
+}
+
+#[test]
+fn who_asks_for_all_gets_all_without_a_hint() {
+    let b = Bench::new();
+    let paths = apart(3);
+    for path in &paths[..2] {
+        taken(b.take("A", path));
+    }
+    taken(b.take("B", &paths[2]));
+    std::fs::remove_file(hint(&b, "A")).expect("removes");
+    assert_eq!(b.release(&Release::Everywhere(&id("A"))).expect("works").len(), 2);
+    assert_eq!(b.list().len(), 1);
+}
+
+#[test]
+fn hints_of_sessions_that_ended_go() {
+    let b = Bench::new();
+    let paths = apart(2);
+    taken(b.take("A", &paths[0]));
+    taken(b.take("B", &paths[1]));
+    for (name, text) in [("gone", "{\"version\":1}\n\"00\"\n"), ("live", "{\"version\":1}\n"), ("torn", "{")]
+    {
+        std::fs::write(hint(&b, name), text).expect("writes");
+    }
+    std::fs::create_dir(b.path("sessions")).expect("makes");
+    std::fs::write(b.path("sessions/live.json"), "{}").expect("writes");
+    let left = [hint(&b, "gone"), hint(&b, "torn")];
+    assert_eq!(b.store.leases().hints(Deadline::after(SOON)).expect("compares").left, left);
+    assert_eq!(b.store.leases().mend_hints(Deadline::after(SOON)).expect("mends").left, left);
+    assert!(left.iter().all(|path| !path.exists()));
+    assert!(["A", "B", "live"].iter().all(|name| hint(&b, name).is_file()));
+}
+
 #[test]
 fn what_was_given_back_long_ago_is_not_looked_for_for_ever() {
     let b = Bench::new();
