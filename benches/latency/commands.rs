@@ -12,49 +12,56 @@ use super::report::Report;
 use super::scene;
 
 const PROGRAM: &str = "comm-node";
-/// Pairs per case: each takes tens of hook runs.
-const PAIRS: usize = 30;
-/// Passes over a whole transcript.
-const PASSES: usize = 5;
+/// Pairs per case: each takes as long as tens of hooks.
+const PAIRS: usize = 10;
+/// Passes over a whole transcript, and of `generate` over a whole project, whose files are each flushed.
+const PASSES: usize = 3;
 
-/// `init` and `generate` in a project of 5 domains and of 100.
+/// `init` and `generate` in a project of 5 parts and of 100.
 pub(crate) fn cases(bin: &Path, top: &Path) -> Vec<Case> {
-    [5, 100].into_iter().flat_map(|n| of_project(bin, top, n, &format!(", {n} domains"))).collect()
+    [5, 100].into_iter().flat_map(|n| of_project(bin, top, n, &format!(", {n} parts"))).collect()
 }
 
-/// How `init` and `generate` grow with the domains, and `usage` with what is to be read.
+/// How `init` and `generate` grow with the parts of a project, and `usage` with what is to be read.
 pub(crate) fn tables(bin: &Path, top: &Path, report: &mut Report) {
-    grow(bin, report, "domains", &[25, 50, 100, 200], |n| of_project(bin, top, n, ""));
+    grow(bin, report, "parts", &[25, 50, 100], |n| of_project(bin, top, n, ""));
     usage(bin, top, report);
 }
 
-fn of_project(bin: &Path, top: &Path, domains: usize, end: &str) -> Vec<Case> {
-    let wrote = format!("{domains} domains from").leak();
-    let root = project(&top.join(format!("init{domains}")), domains);
+fn of_project(bin: &Path, top: &Path, parts: usize, end: &str) -> Vec<Case> {
+    // It puts the smaller ones of many together.
+    let root = project(&top.join(format!("init{parts}")), parts);
     let fresh = root.clone();
-    let init = by_person("init", end, &["init", "--yes"], &root).says(Says::This(wrote)).before(move |_| {
-        let _ = fs::remove_file(fresh.join("comm-node.yaml"));
-        let _ = fs::remove_dir_all(fresh.join(".comm-node"));
-    });
-    // A project of its own, so that nothing is compiled or generated in the other's time.
-    let root = project(&top.join(format!("generate{domains}")), domains);
-    run_once(&bin.join(PROGRAM), &by_person("init", "", &["init", "--yes"], &root), 0);
+    let init = by_person("init", end, &["init", "--yes"], &root)
+        .says(Says::This(" domains from the Cargo workspace\nwrote "))
+        .before(move |_| {
+            let _ = fs::remove_file(fresh.join("comm-node.yaml"));
+            let _ = fs::remove_dir_all(fresh.join(".comm-node"));
+        });
+    // A project of its own, with a domain for each part, compiled already.
+    let root = project(&top.join(format!("generate{parts}")), parts);
+    let domain = |i| format!("  part{i}: {{ scope: [\"crates/part{i}/**\"] }}\n");
+    let yaml: String = (0..parts).map(domain).collect();
+    fs::write(root.join("comm-node.yaml"), format!("version: 1\ndomains:\n{yaml}")).unwrap();
+    let compile = by_person("compile", "", &["compile"], &root).says(Says::This("compiled"));
+    super::case::check(&compile, &run_once(&bin.join(PROGRAM), &compile, 0));
     let bare = root.clone();
     let first = by_person("generate", &format!(", first{end}"), &["generate"], &root)
         .says(Says::This(" files changed, 0 were as they should be"))
-        .before(move |_| ungenerate(&bare, domains));
+        .before(move |_| ungenerate(&bare, parts));
+    let first = Case { pairs: Some(PASSES), ..first };
     // The case before leaves everything generated.
     let again = by_person("generate", &format!(", again{end}"), &["generate"], &root)
         .says(Says::This(" files are as they should be"));
     vec![init, first, again]
 }
 
-/// A Cargo workspace of that many domains: its members, and the project itself.
-fn project(root: &Path, domains: usize) -> PathBuf {
+/// A Cargo workspace with that many packages.
+fn project(root: &Path, parts: usize) -> PathBuf {
     fs::create_dir_all(root.join(".git")).unwrap();
     fs::write(root.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
     fs::write(root.join("Cargo.toml"), "[workspace]\nmembers = [\"crates/*\"]\n").unwrap();
-    for i in 1..domains {
+    for i in 0..parts {
         let dir = root.join(format!("crates/part{i}"));
         fs::create_dir_all(dir.join("src")).unwrap();
         let text = format!("[package]\nname = \"part{i}\"\ndescription = \"Part {i} of the system\"\n");
@@ -65,8 +72,8 @@ fn project(root: &Path, domains: usize) -> PathBuf {
 }
 
 /// Takes out what `generate` wrote.
-fn ungenerate(root: &Path, domains: usize) {
-    let parts = (1..domains).map(|i| root.join(format!("crates/part{i}")));
+fn ungenerate(root: &Path, parts: usize) {
+    let parts = (0..parts).map(|i| root.join(format!("crates/part{i}")));
     for dir in parts.chain([root.to_path_buf()]) {
         let _ = fs::remove_file(dir.join("CLAUDE.md"));
         let _ = fs::remove_dir_all(dir.join(".claude"));
