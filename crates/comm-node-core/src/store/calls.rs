@@ -376,7 +376,10 @@ impl Open {
         let mut text = vec![0; self.len];
         self.file.read_exact(&mut text).map_err(Error::io("read", &self.path))?;
         let whole = text.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
-        text.truncate(whole);
+        // What nobody can have begun to write is told of, so that it is set aside.
+        if is_begun(&text[whole..]) {
+            text.truncate(whole);
+        }
         self.whole = Some(whole);
         Ok(text)
     }
@@ -391,7 +394,16 @@ impl Open {
             if self.whole.is_none() {
                 self.read()?;
             }
-            self.cut(self.whole.unwrap_or(0))?;
+            let whole = self.whole.unwrap_or(0);
+            let mut tail = vec![0; self.len - whole];
+            self.read_at(&mut tail, whole as u64)?;
+            if is_begun(&tail) {
+                self.cut(whole)?;
+            } else {
+                // With an end it is a line that can't be read, which somebody sets aside.
+                self.file.write_all(b"\n").map_err(Error::io("append to", &self.path))?;
+                self.len += 1;
+            }
         }
         let text = if self.len == 0 { [HEAD.as_bytes(), line].concat() } else { line.to_vec() };
         if let Err(e) = self.file.write_all(&text) {
@@ -407,19 +419,20 @@ impl Open {
     /// True if its last line has its end.
     fn ends_whole(&self) -> Result<bool> {
         let mut last = [0];
-        let at = self.len as u64 - 1;
+        self.read_at(&mut last, self.len as u64 - 1)?;
+        Ok(last == *b"\n")
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> Result<()> {
         #[cfg(unix)]
-        let read = std::os::unix::fs::FileExt::read_exact_at(&self.file, &mut last, at);
+        let read = std::os::unix::fs::FileExt::read_exact_at(&self.file, into, at);
         #[cfg(not(unix))]
         let read = {
             use std::io::{Seek, SeekFrom};
             let mut file = &self.file;
-            file.seek(SeekFrom::Start(at))
-                .and_then(|_| file.read_exact(&mut last))
-                .and_then(|()| file.rewind())
+            file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(into)).and_then(|()| file.rewind())
         };
-        read.map_err(Error::io("read", &self.path))?;
-        Ok(last == *b"\n")
+        read.map_err(Error::io("read", &self.path))
     }
 
     fn cut(&mut self, len: usize) -> Result<()> {
@@ -505,6 +518,9 @@ impl<'t> Calls<'t> {
     fn read(text: &'t [u8], only: Option<&str>) -> std::result::Result<Self, u32> {
         let mut calls = Self::default();
         let whole = text.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+        if !is_begun(&text[whole..]) {
+            calls.lost += 1;
+        }
         for line in text[..whole].split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
             if line == HEAD.trim_end().as_bytes() {
                 continue;
@@ -554,6 +570,13 @@ impl<'t> Calls<'t> {
         let held = self.held.iter().find(|held| held.record.id == id)?;
         held.ended_ms.is_none().then_some(&held.record)
     }
+}
+
+/// True for the beginning of a line, or of the first two, as a writer that died leaves it: no line of this program has
+/// a control character in it.
+fn is_begun(tail: &[u8]) -> bool {
+    let begins = |head: &[u8]| head.starts_with(tail) || tail.starts_with(head);
+    (begins(ID) || begins(HEAD.trim_end().as_bytes())) && !tail.iter().any(u8::is_ascii_control)
 }
 
 /// The id in a line as this program writes it, unless it holds an escape.
@@ -769,6 +792,29 @@ mod tests {
         std::fs::write(place.path(), "{\"version\":2}\n{\"id\":\"toolu_1\"}\n").expect("writes");
         assert!(place.store.read_call(&place.session, "toolu_1", soon()).is_err());
         assert!(place.text().starts_with("{\"version\":2}"));
+    }
+
+    /// A writer that died leaves the beginning of a line, and nothing else.
+    #[test]
+    fn what_has_no_end_and_no_writer_left_is_not_passed_over() {
+        for (whole, tail) in
+            [(false, "garbage"), (false, "\0\0\0\0\0"), (true, "garbage"), (true, "\0\0\0\0\0")]
+        {
+            for begins in [false, true] {
+                let place = Place::new();
+                place.begin("toolu_2");
+                let text = if whole { place.text() } else { String::new() };
+                std::fs::write(place.path(), format!("{text}{tail}")).expect("writes");
+                if begins {
+                    place.begin("toolu_3");
+                }
+                let error = place.store.read_call(&place.session, "toolu_1", soon()).expect_err("is told");
+                assert!(matches!(&error, Error::Damaged { path, .. } if path.exists()), "{tail}: {error}");
+                let left: Vec<&str> =
+                    [(whole, "toolu_2"), (begins, "toolu_3")].iter().filter(|l| l.0).map(|l| l.1).collect();
+                assert_eq!(place.ids(), left, "{tail}");
+            }
+        }
     }
 
     #[cfg(unix)]
