@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::mail::Node;
 
-/// Each stops writes, locks or mail; doctor says what and where, and `--fix` helps.
+/// Each but the log stops writes, locks or mail; doctor says what and where, and `--fix` helps.
 #[test]
 fn what_is_of_the_wrong_kind_is_named_and_set_aside() {
     let node = Node::new();
@@ -50,7 +50,8 @@ fn what_is_of_the_wrong_kind_is_named_and_set_aside() {
             _ => fs::write(&path, "").expect("writes"),
         }
         let (fine, said) = works(&what);
-        assert!(!fine, "{what} keeps nobody from anything");
+        // What was done is not undone for want of a line in the log.
+        assert_eq!(fine, name.starts_with("log"), "{what}: {said:?}");
         if instead == "directory" {
             assert!(said.iter().all(|said| !said.err.contains("has room")), "{what}: {said:?}");
         }
