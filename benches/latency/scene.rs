@@ -88,7 +88,7 @@ pub(crate) fn leased_from(root: &Path, there: usize, leases: usize) {
     let mut other = Session::new(SessionId::new(OTHER).unwrap());
     other.domain = Some("domain1".into());
     // Another client than that of the session whose calls are made, which would end this one.
-    other.process = ProcessId::of(std::os::unix::process::parent_id());
+    other.process = ProcessId::of(another_process());
     store.write_session(&other).unwrap();
     let holder = Holder { domain: other.domain.clone(), session: Some(other.session_id), agent: None };
     let liveness = |_: &Holder| Liveness::Alive;
@@ -223,4 +223,12 @@ pub(crate) fn bash_call(event: &str, root: &Path, command: &str, id: &str) -> St
     };
     let input = format!(r#"{{"command":{command},"description":"x"}}"#);
     call(event, root, &format!("{}{answer}", tool_call("Bash", &input, id)))
+}
+
+/// A process that lives and is not this one; where that can't be asked, this one.
+fn another_process() -> u32 {
+    #[cfg(unix)]
+    return std::os::unix::process::parent_id();
+    #[cfg(not(unix))]
+    return std::process::id();
 }

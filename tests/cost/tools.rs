@@ -22,9 +22,13 @@ fn under(tool: &[&str], report: &Path, bin: &Path, case: &Case, n: usize) -> Str
     let mut command = Command::new(tool[0]);
     command.args(&tool[1..]).arg(plain.get_program()).args(plain.get_args()).env_clear();
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(&case.cwd);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all((case.input)(n).as_bytes()).unwrap();
+    // All of it is there before the program starts: one that has to wait for it makes a call more.
+    let (stdin, mut input) = std::io::pipe().unwrap();
+    let text = (case.input)(n);
+    assert!(text.len() < 60_000, "more than a pipe holds");
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     check(case, &said);
     std::fs::read_to_string(report).unwrap()

@@ -310,7 +310,6 @@ fn create(path: &Path, bytes: &[u8]) -> Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
     use std::time::Duration;
 
     use super::*;
