@@ -367,6 +367,32 @@ fn compaction_tells_again_and_resumption_does_not() {
     assert_eq!(node.prompt("b"), "");
 }
 
+/// A session saw a question and died; so did the one that took it up. The first one, resumed, has it in its context.
+#[test]
+fn what_comes_back_to_a_resumed_session_is_not_told_again() {
+    let mut node = Node::new();
+    let transcript = node.root.join("transcript.jsonl");
+    let [known, new] = ["known?", "new?"].map(|text| node.send("f", &["backend", text]));
+    assert!(node.prompt("b2").contains("known?"));
+    node.batch("b2");
+    for id in [&known, &new] {
+        assert_eq!(node.states("f", id), ["backend seen b2"]);
+    }
+    // Of the two only one reached what the first session wrote down.
+    fs::write(&transcript, format!("{}\n", json!({"attachment": format!("[{} question", short(&known))})))
+        .expect("writes");
+    node.kill("b2");
+    let said =
+        node.told(START, "b", "SessionStart", &json!({"source": "resume", "transcript_path": transcript}));
+    assert!(!said.contains("known?") && !said.contains("new?"), "{said}");
+    let told = node.prompt("b");
+    assert!(told.contains("new?") && !told.contains("known?"), "{told}");
+    assert_eq!(node.states("f", &known), ["backend seen b"]);
+    // It is its own now, and still open.
+    node.run("b", &["reply", short(&known), "yes"]).good();
+    assert_eq!(node.states("f", &known), ["backend acked b"]);
+}
+
 #[test]
 fn a_turn_does_not_end_while_somebody_waits() {
     let node = Node::new();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use comm_node_core::Result;
 use comm_node_core::session::Session;
-use comm_node_core::store::{Place, State};
+use comm_node_core::store::{Item, Place, State};
 
 use super::mailbox::{Mailbox, Offer, nothing};
 use crate::scene::Scene;
@@ -37,6 +37,12 @@ pub fn at_start<'s>(
     }
     let mut waiting = Vec::new();
     let mut transcript = None;
+    // What reached the transcript of a session that goes on is in its context.
+    let mut is_known = |item: &Item| {
+        let text = transcript.get_or_insert_with(|| tail(Path::new(&*call.transcript_path)));
+        let mark = [b"[", item.id.short().as_bytes()].concat();
+        text.windows(mark.len()).any(|window| window == mark)
+    };
     for item in mailbox.mail.waiting(mailbox.domain)? {
         let told = matches!(&item.state, State::Offered(id) if id == mailbox.me);
         if !told || anew {
@@ -45,10 +51,8 @@ pub fn at_start<'s>(
             }
             continue;
         }
-        // The session died after it was told. What reached its transcript is in its context now.
-        let text = transcript.get_or_insert_with(|| tail(Path::new(&*call.transcript_path)));
-        let mark = [b"[", item.id.short().as_bytes()].concat();
-        if text.windows(mark.len()).any(|window| window == mark) {
+        // The session died after it was told.
+        if is_known(&item) {
             mailbox.prove(&mut vec![item])?;
         } else {
             waiting.push(item);
@@ -66,7 +70,12 @@ pub fn at_start<'s>(
         // The brief is in the context, and the client does not repeat it as long as nothing is added. The
         // prompt that comes next tells what waits.
         for item in items.iter().filter(|item| item.state != State::Queued) {
-            mailbox.mail.shift(mailbox.domain, item, Place::New, State::Queued)?;
+            // It saw that itself before the session took it up that is gone now: it has it back, and is told nothing.
+            if is_known(item) {
+                mailbox.mail.seen(mailbox.domain, item, mailbox.me)?;
+            } else {
+                mailbox.mail.shift(mailbox.domain, item, Place::New, State::Queued)?;
+            }
         }
         return Ok(nothing());
     }
