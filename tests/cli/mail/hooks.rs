@@ -381,9 +381,17 @@ fn what_comes_back_to_a_resumed_session_is_not_told_again() {
     // Of the two only one reached what the first session wrote down.
     fs::write(&transcript, format!("{}\n", json!({"attachment": format!("[{} question", short(&known))})))
         .expect("writes");
+    let resume = |node: &Node, id: &str, transcript: &std::path::Path| {
+        node.told(START, id, "SessionStart", &json!({"source": "resume", "transcript_path": transcript}))
+    };
     node.kill("b2");
-    let said =
-        node.told(START, "b", "SessionStart", &json!({"source": "resume", "transcript_path": transcript}));
+    // Another one takes both up, and dies before it is told.
+    node.register("b3", "backend", node.pid("f"));
+    let nowhere = node.root.join("nowhere.jsonl");
+    assert!(!resume(&node, "b3", &nowhere).contains("known?"));
+    assert_eq!(node.states("f", &known), ["backend queued -"]);
+    fs::remove_file(node.root.join(".comm-node/sessions/b3.json")).expect("removes");
+    let said = resume(&node, "b", &transcript);
     assert!(!said.contains("known?") && !said.contains("new?"), "{said}");
     let told = node.prompt("b");
     assert!(told.contains("new?") && !told.contains("known?"), "{told}");
@@ -391,6 +399,27 @@ fn what_comes_back_to_a_resumed_session_is_not_told_again() {
     // It is its own now, and still open.
     node.run("b", &["reply", short(&known), "yes"]).good();
     assert_eq!(node.states("f", &known), ["backend acked b"]);
+}
+
+/// The same where the one that took it up had seen it too.
+#[test]
+fn what_two_sessions_saw_is_not_told_a_third_time() {
+    let mut node = Node::new();
+    let transcript = node.root.join("transcript.jsonl");
+    let known = node.send("f", &["backend", "known?"]);
+    assert!(node.prompt("b2").contains("known?"));
+    node.batch("b2");
+    assert_eq!(node.states("f", &known), ["backend seen b2"]);
+    fs::write(&transcript, format!("{}\n", json!({"attachment": format!("[{} question", short(&known))})))
+        .expect("writes");
+    node.kill("b2");
+    let call = json!({"source": "resume", "transcript_path": transcript});
+    let said = node.told(START, "b", "SessionStart", &call);
+    assert!(!said.contains("known?"), "{said}");
+    assert_eq!(
+        (node.prompt("b").as_str(), node.states("f", &known)),
+        ("", vec!["backend seen b".to_owned()])
+    );
 }
 
 #[test]

@@ -69,11 +69,11 @@ pub fn at_start<'s>(
     if call.source == "resume" {
         // The brief is in the context, and the client does not repeat it as long as nothing is added. The
         // prompt that comes next tells what waits.
-        for item in items.iter().filter(|item| item.state != State::Queued) {
-            // It saw that itself before the session took it up that is gone now: it has it back, and is told nothing.
+        for item in &items {
+            // It saw that itself before another session took it up: it has it back, and is told nothing.
             if is_known(item) {
                 mailbox.mail.seen(mailbox.domain, item, mailbox.me)?;
-            } else {
+            } else if item.state != State::Queued {
                 mailbox.mail.shift(mailbox.domain, item, Place::New, State::Queued)?;
             }
         }
