@@ -207,13 +207,20 @@ pub(crate) fn seen(node: &Node, workers: &[Worker]) -> Seen {
                 if ![".git", ".comm-node"].contains(&name.as_str()) {
                     open.push(path);
                 }
-            } else {
+            } else if !is_temporary(&name) {
                 seen.files
                     .insert(name, String::from_utf8_lossy(&fs::read(&path).expect("reads")).into_owned());
             }
         }
     }
     seen
+}
+
+/// What the client renames to a file once it is whole, `<file>.tmp.<process>.<digits>`: one that is killed leaves it.
+fn is_temporary(name: &str) -> bool {
+    name.rsplit_once(".tmp.").and_then(|(_, rest)| rest.split_once('.')).is_some_and(|(process, digits)| {
+        process.bytes().all(|b| b.is_ascii_digit()) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    })
 }
 
 /// What one client did, was told and was served.
