@@ -120,7 +120,8 @@ impl<'s> Meter<'s> {
     }
 }
 
-/// The prices that hold here; a table of the person's that can't be used is `doctor`'s to report: the person's own, the node's, those that come with comm-node.
+/// The prices that hold here: the person's own, the node's, those that come with comm-node. A table of the person's that
+/// can't be used is passed over; `doctor` and `budget` report it.
 fn prices_of<'p>(scene: &'p Scene, around: &Surroundings) -> Prices<'p> {
     let own = around.claude_dir.as_deref().map(|dir| dir.join("comm-node/prices.txt"));
     let own = own.and_then(|path| own_prices(&path).ok().flatten()).unwrap_or_default();

@@ -260,6 +260,10 @@ impl<'s> Ledger<'s> {
     fn known_ids(&self, source: &Source, record: &mut Record) -> Result<Ids> {
         let path = self.ids_path(source);
         let is_lost = record.ids == 0 && record.latest_ms > 0;
+        // What is no file could neither be read nor written over, and nothing would be booked any more.
+        if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
+            self.store.set_aside(&path)?;
+        }
         if let Some(ids) = Ids::open(&path, record.ids)?.filter(|_| !is_lost) {
             return Ok(ids);
         }

@@ -261,6 +261,29 @@ fn a_response_counts_once_however_many_came_since() {
     }
 }
 
+/// A directory or a link in the place of what was counted keeps nothing that is new from being counted.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_in_the_place_of_what_was_counted_stops_no_booking() {
+    for (kind, first) in [("directory", 0), ("directory", 40), ("link", 0), ("link", 40)] {
+        let (dir, store) = setup();
+        let (one, path) = (source("s1"), dir.path().join("s1.jsonl"));
+        std::fs::write(&path, lines(0..first)).expect("writes");
+        assert_eq!(counted(&store, &one, &path), first);
+        let ids = store.ledger().ids_path(&one);
+        let _ = std::fs::remove_file(&ids);
+        std::fs::create_dir_all(ids.parent().expect("has one")).expect("makes");
+        match kind {
+            "directory" => std::fs::create_dir(&ids).expect("makes"),
+            _ => std::os::unix::fs::symlink(dir.path().join("elsewhere"), &ids).expect("links"),
+        }
+        std::fs::write(&path, lines(0..first + 30)).expect("writes");
+        assert_eq!(counted(&store, &one, &path), first + 30, "{kind}, {first}");
+        assert!(ids.symlink_metadata().expect("is there").is_file(), "{kind}, {first}");
+        assert!(!dir.path().join("elsewhere").exists());
+    }
+}
+
 /// Another file in the place of the first, or the same session in two places: what is new counts, and nothing twice.
 #[test]
 fn a_file_that_is_replaced_counts_what_was_not_counted() {
