@@ -45,7 +45,7 @@ const DIRECTORIES: [&str; 31] = [
 ];
 
 /// The plain files.
-const FILES: [&str; 21] = [
+const FILES: [&str; 22] = [
     "<name>.lock",
     "registry.json",
     "fencing.json",
@@ -65,6 +65,7 @@ const FILES: [&str; 21] = [
     "log/events.jsonl",
     "ledger/standing.json",
     "ledger/mail/<domain>/<month>.jsonl",
+    "ledger/sessions/<session>/<part>.ids",
     "ledger/domains/<domain>.jsonl",
     "ledger/budgets/<domain>.json",
 ];
@@ -117,7 +118,7 @@ fn meant(state: &Path, pattern: &str) -> Vec<PathBuf> {
 fn is_of(sort: &str, name: &str) -> bool {
     let digits = |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
     match sort {
-        "domain" => is_name(name),
+        "domain" | "part" => is_name(name),
         "session" => SessionId::new(name).is_ok_and(|id| id.as_str() == name) && !name.contains(".damaged-"),
         "month" => name.split_once('-').is_some_and(|(year, month)| digits(year, 4) && digits(month, 2)),
         "day" => digits(name, 2),
@@ -152,6 +153,7 @@ mod tests {
             ("<name>", "leases"),
             ("<domain>", "backend"),
             ("<session>", "s-a"),
+            ("<part>", "main"),
             ("<month>", "2026-11"),
             ("<day>", "26"),
             ("<byte>", "7c"),
