@@ -184,3 +184,20 @@ fn memory_stays_small() {
         assert!(kib > 0 && kib <= MEMORY, "{}: {kib} KiB", case.name);
     }
 }
+
+/// A program that ends before it has read what the guard gives it must not end the guard: the client would go on. The
+/// release programs alone are without the standard library's start-up, which has a closed pipe told as an error.
+#[test]
+fn a_git_that_does_not_listen_ends_no_guard() {
+    let Some(bin) = looking("git") else { return };
+    let (_dir, top) = top();
+    // Its `.git` is none that git would open, so git ends at once.
+    let root = scene::node(&top.join("five"), 5);
+    let text = format!("touch nobodys/{}/{{1..900}}", "x".repeat(200));
+    let input = scene::bash_call("PreToolUse", &root, &text, "toolu_1");
+    let case = Case::new("many files that nobody owns", case::GUARD, &root, input);
+    for n in 0..20 {
+        let said = tools::said(&bin, &case, n);
+        assert!(said.contains(r#""permissionDecision":"deny""#), "{n}: {said:?}");
+    }
+}

@@ -34,6 +34,14 @@ fn under(tool: &[&str], report: &Path, bin: &Path, case: &Case, n: usize) -> Str
     std::fs::read_to_string(report).unwrap()
 }
 
+/// What the program says.
+pub(crate) fn said(bin: &Path, case: &Case, n: usize) -> String {
+    let mut command = command(&bin.join(case.program), case);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all((case.input)(n).as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
 /// How many instructions the program takes, the second time that it runs.
 pub(crate) fn instructions(bin: &Path, case: &Case) -> u64 {
     let report = tempfile::NamedTempFile::new().unwrap();

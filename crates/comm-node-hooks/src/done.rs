@@ -4,7 +4,7 @@
 //! all the same is told to the person. The gate's commands are run by the command line beside this program, which
 //! ends them when their time is over, and when this program goes away.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use comm_node_core::Result;
@@ -19,7 +19,7 @@ use comm_node_core::text::one_line;
 use serde::Deserialize;
 
 use crate::answer::Answer;
-use crate::child;
+use crate::child::{self, Late, Until};
 use crate::mail::{MAX_HELD, hold};
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
@@ -30,7 +30,7 @@ const RED: &str = "The stop gate fails.";
 /// Criteria that are named.
 const NAMED: usize = 8;
 /// What the gate may say, in bytes.
-const MAX_SAID: u64 = 64 << 10;
+const MAX_SAID: usize = 64 << 10;
 /// How long the command line is waited for beyond the time of the commands.
 const GRACE: Duration = Duration::from_secs(15);
 
@@ -166,17 +166,14 @@ fn gate(scene: &Scene, session: &Session, around: &Surroundings) -> Option<Verdi
     let me = std::process::id().to_string();
     command.args(["gate", "--json", "--for-hook", &me, "--session", session.session_id.as_str(), "--node"]);
     command.arg(&scene.layout.root);
-    // A signal to this program's group must not reach the one that ends the commands.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     if let Some(dir) = around.project_dir.as_ref().or(around.cwd.as_ref()).filter(|dir| dir.is_dir()) {
         command.current_dir(dir);
     }
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
     let limit = Deadline::after(Duration::from_secs(scene.registry.policy.gate_timeout_s) + GRACE);
     // It is not killed when it takes too long: once this program is gone it ends the commands, which nobody else could.
-    let said = child::said(&mut child, limit, MAX_SAID)?;
-    serde_json::from_slice(&said).ok()
+    // Nor does a signal to this program's group reach it.
+    let said = child::run(&mut command, None, MAX_SAID, (limit, Late::Left), Until::Closed).ok()??;
+    serde_json::from_slice(&said.bytes).ok()
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! Asking git, with a deadline: no child is left behind, and no setting of anybody's is heeded.
 
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
 use std::time::Duration;
 
 use comm_node_core::deadline::Deadline;
 use comm_node_core::{Error, Result};
 
+use crate::child::{self, Late, Until};
+
 /// The most that git may say.
-const MAX: u64 = 16 << 20;
+const MAX: usize = 16 << 20;
 /// How long it may take to say what is ignored.
 const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -35,48 +35,30 @@ impl Said {
 /// Runs git in `dir` and gives it `input`.
 ///
 /// # Errors
-/// When it can't be run or does not end in time.
-pub fn run(dir: &Path, args: &[&str], input: Option<Vec<u8>>, deadline: Deadline) -> Result<Said> {
+/// When it can't be run, does not end in time, or says too much.
+pub fn run(dir: &Path, args: &[&str], input: Option<&[u8]>, deadline: Deadline) -> Result<Said> {
     let mut git = Command::new("git");
     // Whoever started the client may have been inside another repository.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
         git.env_remove(name);
     }
-    let mut child = git
-        .env("GIT_NO_LAZY_FETCH", "1")
+    git.env("GIT_NO_LAZY_FETCH", "1")
         .env("GIT_OPTIONAL_LOCKS", "0")
         .args(["-c", "core.fsmonitor=false"])
         .args(args)
-        .current_dir(dir)
-        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(Error::io("run git in", dir))?;
-    if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
-        // Not here: git may stop reading.
-        std::thread::spawn(move || pipe.write_all(&input));
-    }
-    let (sender, receiver) = mpsc::channel();
-    if let Some(pipe) = child.stdout.take() {
-        std::thread::spawn(move || {
-            let mut said = Vec::new();
-            let read = pipe.take(MAX).read_to_end(&mut said);
-            let _ = sender.send(read.map(|_| said));
-        });
-    }
-    let said = receiver.recv_timeout(deadline.left());
-    if said.is_err() {
-        let _ = child.kill();
-    }
-    let ended = child.wait().map_err(Error::io("wait for git in", dir))?;
-    let failed = |why: String| Error::Io {
+        .current_dir(dir);
+    let failed = |why: &str| Error::Io {
         action: "ask git in",
         path: dir.to_path_buf(),
-        source: std::io::Error::other(why),
+        source: std::io::Error::other(why.to_owned()),
     };
-    let bytes = said.map_err(|_| failed("git took too long".into()))?.map_err(|e| failed(e.to_string()))?;
-    Ok(Said { code: ended.code(), bytes })
+    let said = child::run(&mut git, input, MAX, (deadline, Late::Killed), Until::Closed)
+        .map_err(Error::io("run git in", dir))?
+        .ok_or_else(|| failed("git took too long"))?;
+    match said.cut {
+        true => Err(failed("git said more than 16 MB")),
+        false => Ok(Said { code: said.code, bytes: said.bytes }),
+    }
 }
 
 /// The top directory of the git worktree that `dir`, a real path, lies in.
@@ -105,7 +87,7 @@ pub fn ignored(paths: &[&Path], deadline: Deadline) -> Vec<bool> {
             }
         }
         let args = ["check-ignore", "-z", "--stdin"];
-        let Ok(said) = run(here, &args, Some(input), deadline.at_most(PATIENCE)) else { continue };
+        let Ok(said) = run(here, &args, Some(&input), deadline.at_most(PATIENCE)) else { continue };
         if said.code != Some(0) {
             continue;
         }

@@ -5,9 +5,9 @@
 //! read to find it, and whoever reads the settings sees both. Outside of a node that one alone is
 //! shown. Whatever fails here leaves the person's own line.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use comm_node_core::deadline::Deadline;
@@ -18,12 +18,15 @@ use comm_node_core::store::Store;
 use comm_node_core::{Result, path};
 use serde::Deserialize;
 
+use crate::child::{self, Late, Until};
 use crate::input;
 
 /// How long the person's own command may take. The client itself waits no longer than it likes.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of what it says is shown.
-const MAX_SAID: u64 = 16 << 10;
+const MAX_SAID: usize = 16 << 10;
+/// How long something that it left running may hold its output open without saying anything.
+const GRACE: Duration = Duration::from_millis(20);
 /// How long the input may take.
 const DEADLINE: Duration = Duration::from_secs(3);
 
@@ -97,48 +100,9 @@ fn of(input: &Input) -> Result<Option<statusline::Line>> {
 /// What the person's own command says, given the same input, as the client would run it: by a shell, in the same
 /// place. It is killed with all that it started when it takes too long; what it says is cut.
 fn run(command: &str, input: &str) -> Vec<u8> {
-    let mut shell = shell(command);
-    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut shell, 0);
-    let Ok(mut child) = shell.spawn() else { return Vec::new() };
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let input = input.to_owned();
-    // It may not read, or say more than a pipe holds before it does.
-    std::thread::spawn(move || stdin.map(|mut pipe| pipe.write_all(input.as_bytes())));
-    let (told, heard) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let Some(mut pipe) = stdout else { return };
-        let mut left = MAX_SAID;
-        let mut chunk = [0; 4096];
-        // What it goes on to say has nobody to read it.
-        while let Ok(got @ 1..) = pipe.read(&mut chunk) {
-            let shown = usize::try_from(left).unwrap_or(got).min(got);
-            left -= shown as u64;
-            if shown > 0 && told.send(chunk[..shown].to_vec()).is_err() {
-                return;
-            }
-        }
-    });
-    let limit = Deadline::after(PATIENCE);
-    let ended = loop {
-        match child.try_wait() {
-            Ok(Some(_)) => break true,
-            Ok(None) if !limit.passed() => std::thread::sleep(Duration::from_millis(1)),
-            _ => break false,
-        }
-    };
-    if !ended {
-        kill(&mut child);
-        return Vec::new();
-    }
-    // Something that it left running may hold the pipe: what it said itself is there already.
-    let mut said = Vec::new();
-    let grace = Deadline::after(Duration::from_millis(20));
-    while let Ok(piece) = heard.recv_timeout(grace.left()) {
-        said.extend(piece);
-    }
-    said
+    let limit = (Deadline::after(PATIENCE), Late::KilledWithItsOwn);
+    let said = child::run(&mut shell(command), Some(input.as_bytes()), MAX_SAID, limit, Until::Ended(GRACE));
+    said.ok().flatten().map(|said| said.bytes).unwrap_or_default()
 }
 
 #[cfg(unix)]
@@ -155,16 +119,6 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// Ends the command and all that it started.
-fn kill(child: &mut std::process::Child) {
-    #[cfg(unix)]
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,7 +130,7 @@ mod tests {
         assert_eq!(run("no-such-program-anywhere", ""), b"");
         // It does not read its input, of which there is more than a pipe holds, and says much.
         assert_eq!(run("echo x", &"y".repeat(1 << 20)), b"x\n");
-        assert_eq!(run("head -c 1000000 /dev/zero", "").len() as u64, MAX_SAID);
+        assert_eq!(run("head -c 1000000 /dev/zero", "").len(), MAX_SAID);
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! The drop box: the command line sends what agents left there.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use comm_node_core::deadline::Deadline;
 use comm_node_core::session::Session;
 
-use crate::child;
+use crate::child::{self, Late, Until};
 use crate::scene::Scene;
 use crate::wire::{Call, EditInput};
 
 /// How long it may take.
 const ROUTING: Duration = Duration::from_millis(2_000);
 /// What is said of it, in bytes.
-const MAX_ROUTED: u64 = 3_000;
+const MAX_ROUTED: usize = 3_000;
 
 /// Has the command line beside this program send what waits in the drop box, and what a sender that died
 /// left. Returns what it says: the agent reads it, and a message that could not be sent is not lost.
@@ -36,15 +36,10 @@ pub(crate) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline:
         // In one piece: a name may begin like an option.
         command.arg(["--wrote=", &name].concat());
     }
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let Ok(mut child) = spawned else { return String::new() };
-    let Some(said) = child::said(&mut child, deadline.at_most(ROUTING), MAX_ROUTED) else {
-        // What it began, the next one finishes.
-        let _ = child.kill();
-        let _ = child.wait();
-        return String::new();
-    };
-    String::from_utf8_lossy(&said).into_owned()
+    // What it began, the next one finishes.
+    let limit = (deadline.at_most(ROUTING), Late::Killed);
+    let said = child::run(&mut command, None, MAX_ROUTED, limit, Until::Closed);
+    said.ok().flatten().map(|said| String::from_utf8_lossy(&said.bytes).into_owned()).unwrap_or_default()
 }
 
 /// The files in the drop box that the calls of this batch wrote.
