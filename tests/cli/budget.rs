@@ -156,9 +156,19 @@ fn at_100_percent_new_work_is_refused_and_what_closes_it_is_not() {
         bash(&node, "b", "comm-node send frontend 'over to you' --type handoff"),
         bash(&node, "b", "comm-node handoff write bd-1 --status open --next tests"),
         bash(&node, "b", "git add api/old.rs && git commit -m wip"),
+        // The command line beside the guard, by whatever path; another program of its name is anybody's.
+        bash(&node, "b", &format!("{} inbox", env!("CARGO_BIN_EXE_comm-node"))),
+        bash(
+            &node,
+            "b",
+            "rm -rf /tmp/comm-node-scratch.d; cp -r api /tmp/comm-node-copy; echo x > /tmp/comm-node-scratch",
+        ),
         write(&node, "f", "web/a.ts"),
     ] {
         assert!(!said.contains("deny"), "{said}");
+    }
+    for command in ["/opt/elsewhere/comm-node inbox", "rm -rf api", "cp -r /tmp/comm-node-copy api/copy"] {
+        assert!(bash(&node, "b", command).contains("the budget is used up"), "{command}");
     }
     // A refused write holds nothing.
     let held = node.run("", &["locks", "--json"]).good().out;
@@ -257,6 +267,35 @@ fn stop_ends_the_run_after_a_hand_off_was_offered() {
     assert!(write(&node, "b", "api/a.rs").contains("deny"));
     node.run("", &["budget", "grant", "backend", "2000"]).good();
     assert_eq!((batch(&node, "b", "Read", &read), write(&node, "b", "api/a.rs")), Default::default());
+}
+
+/// Each reads the file that another one is about to replace.
+#[test]
+fn what_is_set_and_granted_at_once_is_all_there() {
+    let node = node("{tokens_per_day: 1000, usd_per_day: 1}", "");
+    let keys = ["tokens-per-day", "usd-per-day", "tokens-per-task", "usd-per-task", "tokens", "usd", "cap"];
+    for round in 2..5 {
+        std::thread::scope(|scope| {
+            for key in keys {
+                let node = &node;
+                scope.spawn(move || {
+                    let (key, n) = (format!("--{key}"), format!("{}00", round));
+                    node.run("", &["budget", "set", "backend", &key, &n]).good();
+                });
+            }
+            for _ in 0..4 {
+                scope.spawn(|| node.run("", &["budget", "grant", "backend", "10"]).good());
+            }
+        });
+        let text = fs::read_to_string(node.root.join("comm-node.yaml")).expect("reads");
+        for key in keys {
+            let set = format!("{}: {round}00", key.replace('-', "_"));
+            assert!(text.contains(&set), "round {round}, {set}: {text}");
+        }
+    }
+    let all = listed(&node);
+    let day = all.as_array().and_then(|all| all.iter().find(|b| b["span"] == "day" && b["unit"] == "tokens"));
+    assert_eq!(day.expect("is listed")["granted"], 120, "{all}");
 }
 
 #[test]

@@ -414,6 +414,59 @@ fn a_pause_stops_what_may_write_and_a_role_what_does() {
     backend.before("t", "make test").silent();
 }
 
+/// Ways to run the command line apart from the session, so that it can't see who runs it.
+const APART: [&str; 4] = [
+    "setsid -f env -i PATH=$PATH HOME=$HOME comm-node budget grant backend 500",
+    "env -u CLAUDE_CODE_SESSION_ID nohup /opt/x/comm-node budget set backend --tokens 5M &",
+    "bash <<'E'\ncd /; comm-node resume\nE",
+    "comm-node budget \"$(cat word)\" backend 500",
+];
+
+#[test]
+fn what_is_a_persons_is_refused_wherever_it_stands() {
+    let node = shop();
+    let backend = Session::backend(&node);
+    for command in APART {
+        let said = backend.before("t", command).denied();
+        has(&said, &["comm-node refused this command", "is for a person", "in a terminal of their own"]);
+    }
+    has(
+        &backend.before("t", APART[0]).denied(),
+        &["`comm-node budget request <n> --reason '…'` asks for more"],
+    );
+    let log = node.read(".comm-node/log/events.jsonl").unwrap_or_default();
+    assert!(log.contains("\"rule\":\"person\""), "{log}");
+    for command in [
+        "comm-node budget request 500 --reason \"$why\"; comm-node budget --json | jq .",
+        "comm-node send human 'comm-node budget grant backend 500, please'",
+        "comm-node generate --check; comm-node budget grant --help",
+    ] {
+        backend.before("t", command).silent();
+    }
+    // A session from elsewhere, and one of no domain, are no persons either.
+    let elsewhere = Node::bare();
+    let mut visitor = Session::new(&elsewhere, "s-visitor", "");
+    visitor.cwd = elsewhere.root().to_path_buf();
+    let there = format!("cd {} && {}", node.root().display(), APART[0]);
+    has(&visitor.before("t", &there).denied(), &["is for a person"]);
+    // What it runs in no node is nobody's.
+    visitor.before("t", APART[0]).silent();
+    let unbound = Session::new(&node, "s-unbound", "");
+    has(&unbound.before("t", APART[0]).denied(), &["is for a person"]);
+}
+
+#[test]
+fn what_is_a_persons_goes_by_the_nodes_mode() {
+    let lax = YAML.replace("max_sessions: 9}", "max_sessions: 9, mode: warn}");
+    let node = shop_with(&lax);
+    has(&Session::backend(&node).before("t", APART[0]).told(), &["would refuse", "is for a person"]);
+    // One domain that is guarded is enough, as with comm-node.yaml itself.
+    let node = shop_with(&YAML.replacen("max_sessions: 9}", "max_sessions: 9, mode: \"off\"}", 1));
+    has(&Session::backend(&node).before("t", APART[0]).denied(), &["is for a person"]);
+    let node = shop_with(&YAML.replace("max_sessions: 9}", "max_sessions: 9, mode: \"off\"}"));
+    Session::backend(&node).before("t", APART[0]).silent();
+}
+
 #[test]
 fn a_session_from_elsewhere_is_judged_by_the_paths_own_node() {
     let node = shop();

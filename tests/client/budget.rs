@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::driver::Client;
-use crate::installed::person;
+use crate::installed::{in_settings, person};
 use crate::script::{Script, Turn, Usage};
 use crate::server::Request;
 use crate::support::node::Node;
@@ -94,6 +94,32 @@ fn it_is_refused_with_the_next_call_after_it_was_passed() {
     }
 }
 
+/// Apart from its session and with a cleared environment the program takes whoever runs it for a person: the guard does not
+/// let it come to that. The control is a client without the guard, where it does.
+#[test]
+fn a_session_does_not_raise_its_own_budget() {
+    for guarded in [true, false] {
+        let node = limited("");
+        let client = if guarded { Client::guarded() } else { Client::start(Script::default()) };
+        let Some(client) = client else { return };
+        let program = in_settings().bin().join("comm-node");
+        let apart = format!(
+            "setsid -f env -i PATH=\"$PATH\" HOME=\"$HOME\" {} budget grant backend 5000 >/dev/null 2>&1; sleep 2",
+            program.display()
+        );
+        let script =
+            format!("sh -c \"$(printf '%s' 'env -i {} budget grant backend 5000')\" 2>&1", program.display());
+        run(&client, &node, [paid(Turn::bash(&apart)), paid(Turn::bash(&script))]);
+        let results: Vec<String> = (1..3).map(|i| client.server.tool_results(i).join("\n")).collect();
+        if guarded {
+            assert!(results.iter().all(|said| said.contains("is for a person")), "{results:#?}");
+            assert_eq!((first(&node, "limit"), first(&node, "granted")), (450.into(), 0.into()));
+        } else {
+            assert_eq!(first(&node, "granted"), 10_000, "{results:#?}");
+        }
+    }
+}
+
 /// What closes work goes on once nothing is left, and so does reading; a grant by a person lets the rest go on.
 #[test]
 fn hand_offs_messages_and_reading_go_on_and_so_does_all_after_a_grant() {
@@ -110,10 +136,8 @@ fn hand_offs_messages_and_reading_go_on_and_so_does_all_after_a_grant() {
         paid(Turn::read(node.text("services/api/main.rs"))),
         paid(Turn::bash("echo x > services/api/5.rs")),
         paid(Turn::bash("python3 -c \"open('services/api/6.rs', 'w')\"")),
-        // Neither by asking for it, nor without the variable that says which session this is.
-        paid(Turn::bash(
-            "comm-node budget grant backend 5000; env -u CLAUDE_CODE_SESSION_ID comm-node budget grant backend 5000",
-        )),
+        // The guard sees it where it stands, and the program its session where that is out of sight.
+        paid(Turn::bash("env -u CLAUDE_CODE_SESSION_ID comm-node budget grant backend 5000")),
         paid(Turn::bash("comm-node budget request 200 --reason 'the rest'")),
         write(&node, 7),
     ]);
@@ -133,7 +157,7 @@ fn hand_offs_messages_and_reading_go_on_and_so_does_all_after_a_grant() {
     ] {
         assert!(result(i).contains(piece), "{i} {piece}: {all:#?}");
     }
-    assert_eq!(result(13).matches("is for a person").count(), 2, "{}", result(13));
+    assert!(result(13).contains("comm-node refused this command"), "{}", result(13));
     // 450 + 200 are passed with the 7th response: what was granted is spent as well.
     assert!(result(15).contains("today's 650 tokens"), "{all:#?}");
     assert_eq!(written(&node), [0, 1, 2, 3, 4]);

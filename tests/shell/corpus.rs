@@ -27,6 +27,8 @@ pub(crate) struct Row {
     writes: Vec<Expected>,
     /// Why it can't be known.
     unknown: Vec<Why>,
+    /// What of a person's it runs, or may.
+    personal: Vec<String>,
     /// Reasons that may be given too.
     tolerated: Vec<Why>,
     /// The verdict; several where each is right.
@@ -78,6 +80,7 @@ fn read(file: &Path) -> Vec<Row> {
                 cwd: String::new(),
                 writes: Vec::new(),
                 unknown: Vec::new(),
+                personal: Vec::new(),
                 tolerated: Vec::new(),
                 verdicts: Vec::new(),
             });
@@ -100,6 +103,7 @@ fn read(file: &Path) -> Vec<Row> {
                 let certainty = mark.chars().next().unwrap();
                 row.writes.push(Expected { certainty, shape: shape.to_owned(), path: path.to_owned() });
             }
+            "^" => row.personal.push(rest.to_owned()),
             "?" => row.unknown.push(why(rest).unwrap_or_else(|| panic!("{place}: no reason: {rest}"))),
             "?*" => row.tolerated.push(why(rest).unwrap_or_else(|| panic!("{place}: no reason: {rest}"))),
             "!" => {
@@ -222,6 +226,13 @@ fn differences(row: &Row, actual: &WriteSet, fixture: &Fixture) -> Vec<String> {
             out.push(format!("+ ? {:?}    by {}", u.why, u.by));
         }
     }
+    let shown: Vec<&str> = actual.personal.iter().map(|reserved| reserved.what.shown).collect();
+    out.extend(
+        row.personal.iter().filter(|one| !shown.contains(&one.as_str())).map(|one| format!("- ^ {one}")),
+    );
+    for reserved in actual.personal.iter().filter(|one| !row.personal.iter().any(|p| p == one.what.shown)) {
+        out.push(format!("+ ^ {}    by {}", reserved.what.shown, reserved.by));
+    }
     let verdict = verdict(actual, fixture);
     if !row.verdicts.contains(&verdict) {
         out.push(format!("  verdict {verdict:?}, expected {:?}", row.verdicts));
@@ -244,7 +255,7 @@ fn verdict(set: &WriteSet, fixture: &Fixture) -> Verdict {
             Target::File(_) | Target::Entry(_) => inside && !path.starts_with(&own),
         }
     });
-    match (refused, set.unknown.is_empty()) {
+    match (refused || !set.personal.is_empty(), set.unknown.is_empty()) {
         (true, _) => Verdict::Deny,
         (false, false) => Verdict::After,
         (false, true) => Verdict::Allow,
@@ -307,6 +318,7 @@ fn a_difference_is_noticed() {
             .map(|&(certainty, shape, path)| Expected { certainty, shape: shape.into(), path: path.into() })
             .collect(),
         unknown: unknown.to_vec(),
+        personal: Vec::new(),
         tolerated: Vec::new(),
         verdicts: vec![verdict],
     };
@@ -317,6 +329,7 @@ fn a_difference_is_noticed() {
             by: String::new(),
         }],
         unknown: vec![comm_node_shell::Unknown { why: Why::Code, by: String::new() }],
+        personal: Vec::new(),
     };
     let count = |row: Row| differences(&row, &set, &fixture).len();
     assert_eq!(count(row(Verdict::Deny, &[('=', "file", "web/a.txt")], &[Why::Code])), 0);
@@ -345,5 +358,6 @@ fn shows_a_write_set() {
         );
     }
     set.unknown.iter().for_each(|u| println!("? {:?}    by {}", u.why, u.by));
+    set.personal.iter().for_each(|p| println!("^ {}    by {}", p.what.shown, p.by));
     println!("{:?}", verdict(&set, &fixture));
 }

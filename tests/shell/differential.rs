@@ -135,6 +135,7 @@ impl Sandbox {
             home: Some(self.home.clone()),
             variables: vec![("TMPDIR", self.home.display().to_string())],
             rows: Vec::new(),
+            own: None,
         }
     }
 }
@@ -329,7 +330,11 @@ fn one_that_sees_nothing_and_one_that_sees_too_much_are_noticed() {
     fn wild(_: &str, context: &Context<'_>, _: &dyn Tree) -> WriteSet {
         let write =
             |target| comm_node_shell::Write { target, certainty: Certainty::Certain, by: String::new() };
-        WriteSet { writes: vec![write(Target::File(context.cwd.join("d/a.txt")))], unknown: Vec::new() }
+        WriteSet {
+            writes: vec![write(Target::File(context.cwd.join("d/a.txt")))],
+            unknown: Vec::new(),
+            personal: Vec::new(),
+        }
     }
     let sandbox = Sandbox::new();
     for text in ["echo x > a.txt", "rm a.txt", "mkdir m", "touch a.txt", "chmod 600 a.txt", "ln -s x y"] {

@@ -86,6 +86,7 @@ impl Fixture {
                 ("TMPDIR", "/tmp".to_owned()),
             ],
             rows: Vec::new(),
+            own: None,
         }
     }
 }

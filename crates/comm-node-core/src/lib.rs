@@ -29,6 +29,7 @@ pub mod node;
 pub mod notes;
 
 pub mod path;
+pub mod personal;
 pub mod process;
 pub mod session;
 pub mod statusline;

@@ -377,6 +377,12 @@ fn compile(root: &Path, deadline: Deadline) -> Result<()> {
     })
 }
 
+/// The command line's file beside this program, if its own place is known.
+pub(crate) fn command_line() -> Option<PathBuf> {
+    let exe = std::env::current_exe().ok()?;
+    Some(exe.with_file_name(["comm-node", std::env::consts::EXE_SUFFIX].concat()))
+}
+
 /// Runs `comm-node compile` beside this program: what it said first if it fails.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ mod write_set;
 use std::path::{Path, PathBuf};
 
 pub use table::{check_row, table_text};
-pub use write_set::{Certainty, Target, Unknown, Why, Write, WriteSet};
+pub use write_set::{Certainty, Reserved, Target, Unknown, Why, Write, WriteSet};
 
 /// The most bytes of a command that are looked at.
 pub const MAX_BYTES: usize = 256 << 10;
@@ -41,6 +41,8 @@ pub struct Context<'a> {
     pub variables: Vec<(&'a str, String)>,
     /// Rows of the user's own, in the form of the table; they come before the table's.
     pub rows: Vec<&'a str>,
+    /// The file of the command line that belongs to the guard, which is itself by this path too.
+    pub own: Option<PathBuf>,
 }
 
 /// The file tree as a command finds it. Every look may be bounded by whoever implements it.

@@ -2,13 +2,36 @@
 
 use std::path::PathBuf;
 
+use comm_node_core::personal::Personal;
+
 /// Everything that a command would write, and what of it can't be known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WriteSet {
     /// What is written, in the order of the command, each target once.
     pub writes: Vec<Write>,
-    /// Where it can't be known. A command with none of these and no writes only reads.
+    /// Where it can't be known.
     pub unknown: Vec<Unknown>,
+    /// Where it runs what of the command line is a person's alone.
+    pub personal: Vec<Reserved>,
+}
+
+impl WriteSet {
+    /// True for a command that only reads.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.unknown.is_empty() && self.personal.is_empty()
+    }
+}
+
+/// A piece of the command that is for a person, or may be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reserved {
+    /// What it is, or the first of those that it may be.
+    pub what: &'static Personal,
+    /// The directory that it runs in, lexical; `None` where that isn't known.
+    pub cwd: Option<PathBuf>,
+    /// The piece, in one line, shortened.
+    pub by: String,
 }
 
 /// One thing that is written.

@@ -12,6 +12,8 @@ const PAUSED: &[&str] = &[
     "only a person can end the pause with `comm-node resume`",
 ];
 
+const PERSON: &[&str] = &["`comm-node resume` is for a person"];
+
 #[test]
 fn a_pause_stops_every_edit_until_a_person_ends_it() {
     let node = shop("enforce", "").build();
@@ -19,19 +21,17 @@ fn a_pause_stops_every_edit_until_a_person_ends_it() {
     let Some(client) = Client::guarded() else { return };
     let steps = [
         Step::write(&node, "services/api/a.txt").refused(PAUSED),
-        Step::first(Turn::bash("comm-node resume")),
-        Step::first(Turn::bash("env -i PATH=\"$PATH\" comm-node resume")),
+        Step::first(Turn::bash("comm-node resume")).refused(PERSON),
+        Step::first(Turn::bash("env -i PATH=\"$PATH\" comm-node resume")).refused(PERSON),
         Step::first(Turn::bash(
             "cd / && env -u CLAUDE_CODE_SESSION_ID -u CLAUDECODE sh -c 'cd - >/dev/null; comm-node resume'",
-        )),
+        ))
+        .refused(PERSON),
         Step::write(&node, ".comm-node/paused").refused(PAUSED),
         Step::write(&node, "services/api/b.txt").refused(PAUSED),
     ];
     let played = play(client, node.root(), Who::Main, &steps, |run| run.env("COMM_NODE_DOMAIN", "backend"));
     played.assert_guarded(&steps);
-    for i in 1..=3 {
-        assert!(played.result(i).contains("`comm-node resume` is for a person"), "{i}: {}", played.result(i));
-    }
     assert!(node.path(".comm-node/paused").exists());
     let brief = "The node is paused (release in progress): every edit is refused";
     assert_eq!(played.client.server.count_in_body(0, brief), 1);

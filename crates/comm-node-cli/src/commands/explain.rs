@@ -100,6 +100,7 @@ fn write_set(args: &Args, env: &Env, command: &str, cwd: PathBuf, rows: Vec<&str
         home: env.home.clone(),
         variables: ["CLAUDE_PROJECT_DIR", "TMPDIR"].into_iter().filter_map(known).collect(),
         rows,
+        own: Some(env.exe.clone()),
     };
     if args.powershell {
         comm_node_shell::powershell_write_set(command, &context, &Files)
@@ -150,9 +151,13 @@ fn kind(target: &Target) -> (&'static str, &'static str) {
 }
 
 fn print(out: &Out, set: &WriteSet, verdicts: &[Option<Result<Verdict>>], judge: Option<&Judge<'_>>) {
-    if set.writes.is_empty() && set.unknown.is_empty() {
+    if set.is_empty() {
         out.line("It writes nothing.");
         return;
+    }
+    for reserved in &set.personal {
+        out.line(format!("{} {}", out.ink(Ink::Red, "refused"), one_line(&reserved.by, 200)));
+        out.line(format!("  because  `{}` is for a person", reserved.what.shown));
     }
     match judge {
         Some(judge) if !set.writes.is_empty() => out.line(format!("For {}:", judge.who())),
@@ -212,10 +217,12 @@ fn print_json(out: &Out, set: &WriteSet, verdicts: &[Option<Result<Verdict>>], j
         value
     });
     let unknown = set.unknown.iter().map(|u| json!({ "why": u.why.words(), "by": u.by }));
+    let personal = set.personal.iter().map(|r| json!({ "what": r.what.shown, "by": r.by }));
     out.json(&json!({
         "domain": judge.and_then(Judge::domain),
         "writes": writes.collect::<Vec<_>>(),
         "unknown": unknown.collect::<Vec<_>>(),
+        "personal": personal.collect::<Vec<_>>(),
     }));
 }
 

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use comm_node_core::deadline::Deadline;
+use comm_node_core::personal;
 use comm_node_core::text::one_line;
 use serde_json::json;
 
 use crate::Outcome;
+use crate::commands::join::person_only;
 use crate::config::reader::nearest;
 use crate::env::Env;
 use crate::generate::apply;
 use crate::generate::engine::Engine;
 use crate::generate::plan::{self, State, Step, Wish};
 use crate::generate::templates::Templates;
-use crate::here::{Here, session_of_caller};
+use crate::here::Here;
 use crate::install::preview;
 use crate::out::Out;
 
@@ -65,11 +67,9 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
     let registry = here.registry()?;
     let writes = !args.check && !args.dry_run;
-    if writes && session_of_caller(env, &here.store)?.is_some() {
-        bail!(
-            "`comm-node generate` writes files of all domains, and this is run inside a Claude Code session; ask the \
-             user to run it in a terminal, or use --check or --dry-run"
-        );
+    if writes {
+        // It writes files of all domains.
+        person_only(env, &here.store, &personal::GENERATE)?;
     }
     if let Some(fault) = &registry.fault {
         bail!(

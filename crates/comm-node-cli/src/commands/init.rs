@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use comm_node_core::node::registry::Layout;
 use comm_node_core::node::{self, YAML};
+use comm_node_core::personal;
 use comm_node_core::store::Store;
 use comm_node_core::text::one_line;
 use serde_json::json;
 
+use crate::commands::join::person_only;
 use crate::config::{self, propose};
 use crate::env::Env;
 use crate::out::{Ink, Out};
@@ -53,6 +55,13 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let root = comm_node_core::path::real(&env.cwd)?;
     let yaml = root.join(YAML);
     refuse_second(&root, &yaml, args)?;
+    if args.force
+        && !args.dry_run
+        && let Some(layout) = node::find(&root)?
+    {
+        // An agent would write its own rules.
+        person_only(env, &Store::new(layout.state()), &personal::INIT_FORCE)?;
+    }
     let proposal = propose::propose(&root, args.name.as_deref());
     let text = propose::render(&proposal);
     let layout = Layout { root };

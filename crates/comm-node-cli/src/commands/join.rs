@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::node::registry::{Domain, Registry};
+use comm_node_core::personal::{self, Personal};
 use comm_node_core::process::ProcessId;
 use comm_node_core::session::{BoundBy, Session, SessionId, live_in};
 use comm_node_core::store::{Event, Store};
@@ -52,8 +53,8 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             "no session was named: this is not run inside one; give one with --session, `comm-node sessions` lists them"
         ),
     };
-    if caller.is_some() && args.force {
-        bail!("--force is for a person: run it from your own terminal, outside any session");
+    if args.force {
+        person_only(env, &here.store, &personal::JOIN_FORCE)?;
     }
     let session = bind(env, &here, domain, &id, caller.is_some(), args.force)?;
     if args.json {
@@ -155,11 +156,12 @@ pub(super) fn record(env: &Env, store: &Store, id: &SessionId) -> Result<(Sessio
 }
 
 /// What a person may do and an agent may not; an error that says so inside a session.
-pub(crate) fn person_only(env: &Env, store: &Store, what: &str) -> Result<()> {
+pub(crate) fn person_only(env: &Env, store: &Store, what: &Personal) -> Result<()> {
     match session_of_caller(env, store)? {
         None => Ok(()),
         Some(id) => bail!(
-            "{what} is for a person and this is run inside session {}; ask the user to run it in a terminal of their own",
+            "`{}` is for a person and this is run inside session {}; ask the user to run it in a terminal of their own",
+            what.shown,
             id.short()
         ),
     }

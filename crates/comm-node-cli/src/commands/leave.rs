@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use comm_node_core::deadline::Deadline;
+use comm_node_core::personal;
 use comm_node_core::store::Event;
 
 use super::join::{find_session, person_only};
@@ -29,7 +30,7 @@ pub struct Args {
 /// When the session does not exist, or when an agent calls.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
-    person_only(env, &here.store, "`comm-node leave`")?;
+    person_only(env, &here.store, &personal::LEAVE)?;
     let id = find_session(&here.store, &args.session)?;
     let _lock = here.store.lock("sessions", Deadline::after(Duration::from_secs(2)))?;
     let Some(mut session) = here.store.read_session(&id)? else {

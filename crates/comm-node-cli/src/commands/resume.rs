@@ -1,6 +1,7 @@
 //! `comm-node resume`: end a pause.
 
 use anyhow::Result;
+use comm_node_core::personal;
 use comm_node_core::store::Event;
 
 use super::join::person_only;
@@ -20,7 +21,7 @@ pub struct Args {}
 /// When there is no node, the pause can't be removed, or an agent calls.
 pub fn run(_args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
-    person_only(env, &here.store, "`comm-node resume`")?;
+    person_only(env, &here.store, &personal::RESUME)?;
     if here.store.resume()? {
         here.log(&Event { event: "resumed", ..Event::default() });
         out.line("resumed");

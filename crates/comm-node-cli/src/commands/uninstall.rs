@@ -3,8 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use comm_node_core::node;
+use comm_node_core::personal;
+use comm_node_core::store::Store;
 
 use crate::Outcome;
+use crate::commands::join::person_only;
 use crate::env::Env;
 use crate::install::layout::Layout;
 use crate::install::record::Record;
@@ -34,11 +38,18 @@ pub struct Args {
 /// When no home directory is known, or when another installer holds the lock.
 pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let layout = Layout::of(env)?;
-    if !args.dry_run && env.var("CLAUDE_CODE_SESSION_ID").is_some() {
-        bail!(
-            "`comm-node uninstall` is for a person and this is run inside a Claude Code session; ask the user to run \
-             it in a terminal of their own"
-        );
+    if !args.dry_run {
+        let here = node::find(&env.cwd).ok().flatten().map(|layout| Store::new(layout.state()));
+        match &here {
+            // The process tree says more than the environment, where the sessions are known.
+            Some(store) => person_only(env, store, &personal::UNINSTALL)?,
+            None if env.var("CLAUDE_CODE_SESSION_ID").is_some() => bail!(
+                "`{}` is for a person and this is run inside a Claude Code session; ask the user to run it in a \
+                 terminal of their own",
+                personal::UNINSTALL.shown
+            ),
+            None => {}
+        }
     }
     if args.dry_run {
         let record = Record::read(&layout)?.unwrap_or_default();

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use comm_node_core::clock::Now;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::lease::{Ask, Holder, Lease};
+use comm_node_core::personal;
 use comm_node_core::session::SessionId;
 use comm_node_core::store::{Asking, Event, Release};
 use comm_node_core::text::one_line;
@@ -51,7 +52,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
     let registry = here.registry()?;
     if args.force {
-        person_only(env, &here.store, "--force")?;
+        person_only(env, &here.store, &personal::UNLOCK_FORCE)?;
     }
     let targets: Vec<_> = args.globs.iter().map(|g| target(env, &registry, g)).collect::<Result<_>>()?;
     let asks: Vec<Ask<'_>> = targets.iter().flat_map(|t| t.asks()).collect();

@@ -152,7 +152,12 @@ fn edit(text: &str, domain: Option<&str>, key: &str, value: &str) -> Option<(Ran
 /// Where a new `entry` of `map` goes, and how it is written there: before the first one.
 fn insert(text: &str, map: &Node, entry: &str) -> Option<(Range<usize>, String)> {
     let Value::Map(entries) = &map.value else { return None };
-    let first = entries.first()?.0.at.start;
+    let Some((first, _)) = entries.first() else {
+        // `budget: {}`
+        let is_flow = text.get(map.at.clone())?.starts_with('{');
+        return is_flow.then(|| (map.at.clone(), format!("{{{entry}}}")));
+    };
+    let first = first.at.start;
     // As the file's other lines end.
     let end_of_line = if text.contains("\r\n") { "\r\n" } else { "\n" };
     if text.get(map.at.start..)?.starts_with('{') {
@@ -196,6 +201,9 @@ mod tests {
         assert_eq!(web, text.replace("{scope", "{budget: {cap: 9}, scope"));
         let node = set(text, None, "usd_per_day", "3").expect("edits");
         assert_eq!(node, text.replace("version: 1\n", "version: 1\nbudget: {usd_per_day: 3}\n"));
+        let empty = "version: 1\ndomains:\n  api:\n    budget: {} # none\n    scope: []\n";
+        let first = set(empty, Some("api"), "tokens", "7").expect("edits");
+        assert_eq!(first, empty.replace("{}", "{tokens: 7}"));
         let block = "version: 1\ndomains:\n  api:\n    budget:\n      usd: 1 # one\n    scope: []\n";
         let more = set(block, Some("api"), "tokens", "7").expect("edits");
         assert_eq!(more, block.replace("      usd", "      tokens: 7\n      usd"));

@@ -5,6 +5,7 @@
 //! let through, with a record by which PostToolUse looks at what really changed.
 
 mod area;
+mod personal;
 mod sweep;
 mod tree;
 
@@ -18,7 +19,7 @@ use comm_node_core::path::{self, Resolved};
 use comm_node_core::store::{CallRecord, Store};
 use comm_node_core::text::Text;
 use comm_node_core::{Error, Result};
-use comm_node_shell::{Context, Target, Write, WriteSet};
+use comm_node_shell::{Context, Reserved, Target, Write, WriteSet};
 use serde::Deserialize;
 
 use crate::answer::Answer;
@@ -55,14 +56,14 @@ pub(crate) fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) ->
         None => None,
     };
     let rows = home.iter().flat_map(|scene| &scene.registry.shell).map(|row| row.as_str()).collect();
-    let context = context(call, around, rows);
+    let context = context(&command, call, around, rows);
     let files = tree::Files::default();
     let set = match &*call.tool_name {
         "PowerShell" => comm_node_shell::powershell_write_set(&command, &context, &files),
         _ => comm_node_shell::write_set(&command, &context, &files),
     };
     // Most commands only read.
-    if set.writes.is_empty() && set.unknown.is_empty() {
+    if set.is_empty() {
         return Ok(Answer::Silent);
     }
     let background = input.run_in_background || call.tool_name == "Monitor";
@@ -79,12 +80,14 @@ fn has_rows(rules: &str) -> bool {
 }
 
 /// What surrounds the command. Only what the client's shell is known to share with a hook.
-fn context<'c>(call: &Call<'_>, around: &Surroundings, rows: Vec<&'c str>) -> Context<'c> {
+fn context<'c>(command: &str, call: &Call<'_>, around: &Surroundings, rows: Vec<&'c str>) -> Context<'c> {
     let cwd = Path::new(&*call.cwd);
     let cwd = if cwd.is_absolute() { cwd.to_path_buf() } else { around.cwd.clone().unwrap_or_default() };
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let tmp = std::env::var("TMPDIR").ok().filter(|dir| Path::new(dir).is_absolute());
-    Context { cwd, home, variables: tmp.map(|dir| ("TMPDIR", dir)).into_iter().collect(), rows }
+    // By its name it is known anyway.
+    let own = command.contains("/comm-node").then(crate::scene::command_line).flatten();
+    Context { cwd, home, variables: tmp.map(|dir| ("TMPDIR", dir)).into_iter().collect(), rows, own }
 }
 
 /// Judges a write set.
@@ -96,7 +99,7 @@ fn judge(
     around: &Surroundings,
     deadline: Deadline,
 ) -> Result<Answer> {
-    if home.is_none() && set.writes.is_empty() {
+    if home.is_none() && set.writes.is_empty() && set.personal.is_empty() {
         return Ok(Answer::Silent);
     }
     let mut court = Court::new(home, call, around, deadline);
@@ -117,8 +120,9 @@ fn judge(
             }
         }
     }
+    let personal = personal::brought(&mut court, set)?;
     let cases = court.cases(wanted)?;
-    court.settle(|court, sittings| settle(court, sittings, set, &cases, &areas, background))
+    court.settle(|court, sittings| settle(court, sittings, set, &personal, &cases, &areas, background))
 }
 
 /// The answer to a command whose paths are known; `None`, and nothing has changed, where the rules that were read lack
@@ -127,6 +131,7 @@ fn settle(
     court: &Court<'_>,
     sittings: &[Sitting<'_>],
     set: &WriteSet,
+    personal: &[(usize, &Reserved)],
     cases: &[Case],
     areas: &[(usize, PathBuf, &Write)],
     background: bool,
@@ -138,6 +143,8 @@ fn settle(
     if let (Some(own), Some(first)) = (own, set.unknown.first()) {
         findings.extend(in_pause(own, &first.by));
     }
+    findings
+        .extend(personal.iter().filter_map(|(node, what)| personal::judge(*node, &sittings[*node], what)));
     let open = judge_cases(court, sittings, cases, &mut findings);
     let mut under: Vec<String> = Vec::new();
     for (node, dir, write) in areas {
@@ -161,7 +168,7 @@ fn settle(
     let mut record =
         CallRecord { undecided: !set.unknown.is_empty(), under, background, ..CallRecord::default() };
     if let Some(own) = own.filter(|_| judge::passes(&findings)) {
-        findings.extend(out_of_budget(own, set, court.deadline)?);
+        findings.extend(out_of_budget(own, set, areas, court.deadline)?);
     }
     if judge::passes(&findings) {
         record.undecided |= open.len() > judge::MAX_LEASES
@@ -323,13 +330,22 @@ fn in_pause(own: &Sitting<'_>, by: &str) -> Option<Finding> {
 
 /// The refusal of what writes nobody knows where, once nothing is left of a budget. Single paths are judged with
 /// their leases; what goes into a commit closes work.
-fn out_of_budget(own: &Sitting<'_>, set: &WriteSet, deadline: Deadline) -> Result<Option<Finding>> {
-    let sweeps = |write: &&Write| matches!(write.target, Target::Under(_) | Target::Worktree(_));
+fn out_of_budget(
+    own: &Sitting<'_>,
+    set: &WriteSet,
+    areas: &[(usize, PathBuf, &Write)],
+    deadline: Deadline,
+) -> Result<Option<Finding>> {
+    // What lies outside of the node is no work in it.
+    let root = &own.scene.layout.root;
+    let sweeps = |(_, dir, write): &&(usize, PathBuf, &Write)| {
+        matches!(write.target, Target::Under(_) | Target::Worktree(_))
+            && (root.starts_with(dir) || matches!(own.scene.locate(dir), Place::Inside { .. }))
+    };
     let unknown = set.unknown.first().map(|unknown| (unknown.by.as_str(), "can't be known"));
-    let wide = set.writes.iter().find(sweeps).map(|write| (write.by.as_str(), "is more than one file"));
+    let wide = areas.iter().find(sweeps).map(|(_, _, write)| (write.by.as_str(), "is more than one file"));
     let Some((by, what)) = unknown.or(wide) else { return Ok(None) };
     let Some(spent) = own.purse(deadline)? else { return Ok(None) };
-    let root = &own.scene.layout.root;
     let place = Place::Inside { tree: 0, key: "-".to_owned(), real: root.join("-") };
     let Some(decision) = own.exhausted(&place, &spent) else { return Ok(None) };
     let text = format!(

@@ -6,7 +6,7 @@ use super::lex::{Kind, Piece, Token, lex};
 use super::value::piece;
 use super::{Walker, bare, dotnet, is_value, listed};
 use crate::table::{Argument, Effect, Shape, Surroundings, effects};
-use crate::{Certainty, Context, FileKind, MAX_DEPTH, Why, Write};
+use crate::{Certainty, Context, FileKind, MAX_DEPTH, Reserved, Why, Write};
 
 /// What an argument of a program costs that another one runs.
 const ARGUMENT: usize = 256;
@@ -256,8 +256,13 @@ impl Walker<'_> {
             self.work = left;
         }
         let cwd = self.cwd.clone();
-        let around =
-            Surroundings { cwd: cwd.as_deref(), tree: self.tree, made: &|_| None, rows: &self.context.rows };
+        let around = Surroundings {
+            cwd: cwd.as_deref(),
+            tree: self.tree,
+            made: &|_| None,
+            rows: &self.context.rows,
+            own: self.context.own.as_deref(),
+        };
         for effect in effects(argv, &around) {
             match effect {
                 Effect::Write { path, shape, certainty } => self.write(&path, shape, certainty),
@@ -279,6 +284,17 @@ impl Walker<'_> {
                     self.other_shell(&text);
                 }
                 Effect::Script { .. } | Effect::ScriptFromStdin { .. } => self.unknown(Why::Script),
+                Effect::Personal(what) => {
+                    let reserved = Reserved { what, cwd: self.cwd.clone(), by: self.by.clone() };
+                    self.set.personal.push(reserved);
+                }
+                Effect::Elsewhere(text) => {
+                    if let Some(cwd) = self.cwd.clone().filter(|_| text.is_some()) {
+                        let context = Context { cwd, ..self.context.clone() };
+                        let found = crate::write_set(&text.unwrap_or_default(), &context, self.tree);
+                        self.set.personal.extend(found.personal);
+                    }
+                }
                 Effect::Unknown(why) => self.unknown(why),
                 // Where links matter a link is made by other means: `New-Item`.
                 Effect::Stands { .. } => {}
@@ -298,6 +314,7 @@ impl Walker<'_> {
             let certainty = if self.certain { write.certainty } else { Certainty::Possible };
             self.add(Write { certainty, ..write });
         }
+        self.set.personal.extend(found.personal);
         for unknown in found.unknown {
             self.by = unknown.by;
             self.unknown(unknown.why);

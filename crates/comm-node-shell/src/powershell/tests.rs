@@ -27,6 +27,7 @@ fn context() -> Context<'static> {
         home: Some(PathBuf::from("/home/me")),
         variables: vec![("TEMP", "/tmp".to_owned())],
         rows: vec!["mygen -o=FILE ARG..."],
+        own: None,
     }
 }
 

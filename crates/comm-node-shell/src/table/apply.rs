@@ -287,12 +287,9 @@ impl<'a> Call<'a> {
         assignments: Vec<(String, Argument)>,
         certainty: Certainty,
     ) {
-        let effect = match argv.first() {
-            None => return,
-            Some(program) if program.is_open() => Effect::Unknown(Why::Name),
-            Some(_) => Effect::Run { argv, assignments, cwd: self.cwd.clone(), certainty },
-        };
-        self.out.push(effect);
+        if !argv.is_empty() {
+            self.out.push(Effect::Run { argv, assignments, cwd: self.cwd.clone(), certainty });
+        }
     }
 }
 

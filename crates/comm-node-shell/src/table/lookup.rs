@@ -60,6 +60,12 @@ pub(super) fn knows(name: &str, user: &[&str]) -> bool {
     !own(name, user).is_empty() || index::candidates(name, None).any(|line| line.is_for(name))
 }
 
+/// Whether there is a row for what `program` names, with a version or without.
+pub(super) fn knows_call(program: &str, user: &[&str]) -> bool {
+    name_of(program)
+        .is_some_and(|name| knows(&name, user) || unversioned(&name).is_some_and(|name| knows(name, user)))
+}
+
 /// The user's rows for the program `name`.
 fn own<'a>(name: &str, user: &[&'a str]) -> Vec<Line<'a>> {
     let mut lines = Vec::new();

@@ -97,7 +97,9 @@ fn execute(call: &mut Call<'_>, args: &[Argument], starts: &[Argument], inside: 
 fn each(call: &mut Call<'_>, argv: &[Argument], start: &Argument, inside: bool, depth: usize) {
     let found = if inside { "./".to_owned() } else { below(start) };
     // A search within a search is left to whoever follows programs, and knows how deep that has become.
-    if argv.iter().any(|arg| ACTIONS.contains(&arg.text())) {
+    // Of the command line each word matters.
+    let line = argv.first().is_some_and(|program| super::is_command_line(program.text()));
+    if line || argv.iter().any(|arg| ACTIONS.contains(&arg.text())) {
         let mut argv = argv.to_vec();
         replace(&mut argv, FOUND, &found);
         let cwd = inside.then(|| Argument::Unknown { prefix: below(start) });
@@ -140,7 +142,9 @@ fn each(call: &mut Call<'_>, argv: &[Argument], start: &Argument, inside: bool, 
             }
             // What stands at a name that isn't known can't be told apart by it.
             Effect::Stands { .. } => {}
-            effect @ Effect::ScriptFromStdin { .. } => call.push(effect),
+            effect @ (Effect::ScriptFromStdin { .. } | Effect::Personal(_) | Effect::Elsewhere(_)) => {
+                call.push(effect)
+            }
         }
     }
 }

@@ -115,6 +115,8 @@ fn render(effects: &[Effect]) -> String {
         }
         Effect::ScriptFromStdin { parameters } => format!("stdin[{}]", list(parameters)),
         Effect::Stands { .. } => String::new(),
+        Effect::Elsewhere(text) => format!("elsewhere[{}]", text.as_deref().unwrap_or("-")),
+        Effect::Personal(what) => format!("!{}", what.shown),
         Effect::Unknown(why) => match why {
             Why::Syntax => "?syntax",
             Why::TooLarge => "?large",
@@ -132,7 +134,8 @@ fn render(effects: &[Effect]) -> String {
 
 /// What stands where behind a program: `x nothing`, `x/`, `x -> target`, `x = target`, `x from source`.
 fn standing(line: &str) -> String {
-    let around = Surroundings { cwd: Some(Path::new("/r/w")), tree: &Fixture, made: &|_| None, rows: &[] };
+    let around =
+        Surroundings { cwd: Some(Path::new("/r/w")), tree: &Fixture, made: &|_| None, rows: &[], own: None };
     let mut told = Vec::new();
     for effect in effects(&words(line), &around) {
         let Effect::Stands { name, what } = effect else { continue };
@@ -149,7 +152,7 @@ fn standing(line: &str) -> String {
 }
 
 fn run_with(line: &str, rows: &[&str], cwd: Option<&str>) -> String {
-    let around = Surroundings { cwd: cwd.map(Path::new), tree: &Fixture, made: &|_| None, rows };
+    let around = Surroundings { cwd: cwd.map(Path::new), tree: &Fixture, made: &|_| None, rows, own: None };
     render(&effects(&words(line), &around))
 }
 

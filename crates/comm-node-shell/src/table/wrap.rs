@@ -2,7 +2,7 @@
 
 use super::apply::Call;
 use super::{Argument, Effect, Shape};
-use crate::{Certainty, Why};
+use crate::Certainty;
 
 /// `env`, `sudo`, `doas`: options, assignments, a program.
 pub(super) fn env(call: &mut Call<'_>) {
@@ -34,9 +34,8 @@ pub(super) fn env(call: &mut Call<'_>) {
 pub(super) fn xargs(call: &mut Call<'_>) {
     // Without a program it is `echo`.
     let mut argv = call.words.rest.to_vec();
-    let Some(program) = argv.first() else { return };
-    if program.is_open() {
-        return call.unknown(Why::Name);
+    if argv.is_empty() {
+        return;
     }
     let given = call.words.given("-I,-i,--replace,-J");
     let mark = given.map(|given| given.value.as_ref().map_or("{}", Argument::text).to_owned());

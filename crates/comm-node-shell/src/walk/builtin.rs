@@ -3,6 +3,7 @@
 use super::Walker;
 use super::declare::is_name;
 use super::output::printf;
+use super::program::draft;
 use super::state::{Left, State, Value};
 use crate::table::{Argument, Shape};
 use crate::{Certainty, Why};
@@ -96,8 +97,10 @@ impl Walker<'_> {
                     text.push_str(part);
                     text.push(' ');
                 }
-                Argument::Unknown { .. } => {
+                Argument::Unknown { prefix } => {
                     self.out = None;
+                    text.push_str(prefix);
+                    self.draft(&draft(&text), state);
                     return self.unknown(Why::Script);
                 }
             }

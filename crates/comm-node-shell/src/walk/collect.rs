@@ -3,8 +3,10 @@
 use std::cmp::Ordering;
 use std::path::Path;
 
+use comm_node_core::personal::Personal;
+
 use crate::ast::Span;
-use crate::{Certainty, Target, Unknown, Why, Write, WriteSet};
+use crate::{Certainty, Reserved, Target, Unknown, Why, Write, WriteSet};
 
 /// The most targets that are listed.
 const MAX_WRITES: usize = 1000;
@@ -60,6 +62,23 @@ impl Collector {
         if !self.set.unknown.contains(&unknown) {
             self.set.unknown.push(unknown);
         }
+    }
+
+    /// Adds a use of the command line that is for a person.
+    pub(super) fn personal(&mut self, what: &'static Personal, cwd: Option<&Path>, source: &str, span: Span) {
+        if self.set.personal.len() >= MAX_UNKNOWN {
+            return;
+        }
+        let reserved = Reserved { what, cwd: cwd.map(Path::to_path_buf), by: piece(source, span) };
+        if !self.set.personal.contains(&reserved) {
+            self.set.personal.push(reserved);
+        }
+    }
+
+    /// Adds all of a person's that `other` has.
+    pub(super) fn take_personal(&mut self, other: Self) {
+        let room = MAX_UNKNOWN.saturating_sub(self.set.personal.len());
+        self.set.personal.extend(other.set.personal.into_iter().take(room));
     }
 
     /// The names in the directory at `path` that what was found so far may have made.

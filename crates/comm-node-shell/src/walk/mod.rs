@@ -33,6 +33,7 @@ use crate::parse::{Fault, parse};
 use crate::{Certainty, Context, Tree, Why, WriteSet};
 use collect::Collector;
 use links::Links;
+pub(crate) use program::draft;
 use state::{Left, State, Value};
 
 /// How much work a command may cause, in units of about a microsecond.
@@ -47,6 +48,7 @@ pub(crate) fn write_set(command: &str, context: &Context<'_>, tree: &dyn Tree) -
     let mut walker = Walker {
         tree,
         rows: &context.rows,
+        own: context.own.as_deref(),
         found: Collector::default(),
         links: Links::default(),
         source: Rc::from(command),
@@ -57,6 +59,7 @@ pub(crate) fn write_set(command: &str, context: &Context<'_>, tree: &dyn Tree) -
         texts: 0,
         calls: 0,
         stdin: None,
+        draft: None,
         out: None,
         broken: None,
         returned: None,
@@ -77,6 +80,8 @@ struct Walker<'a> {
     tree: &'a dyn Tree,
     /// The user's rows of the table.
     rows: &'a [&'a str],
+    /// The file of the command line that belongs to the guard.
+    own: Option<&'a std::path::Path>,
     /// What was found.
     found: Collector,
     /// What stands at names that were made.
@@ -97,6 +102,8 @@ struct Walker<'a> {
     calls: usize,
     /// What can be read on the standard input, if that is known.
     stdin: Option<Rc<str>>,
+    /// As much of it as is known, where it is a here-document that isn't all known.
+    draft: Option<Rc<str>>,
     /// What was written to the standard output, if somebody wants to know and it is known.
     out: Option<String>,
     /// The state at the `break`s of the present loop.

@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use comm_node_core::path::lexical;
+use comm_node_core::personal::Personal;
 
 use super::Walker;
 use super::pattern::NAME;
@@ -14,6 +15,8 @@ use crate::{Certainty, Target, Why};
 
 /// What a look into the table costs.
 const LOOK: usize = 70;
+/// A variable that nothing sets: it stands for what isn't known of a text.
+pub(super) const REST: &str = "$COMM_NODE_REST_OF_TEXT";
 /// How often one program's arguments are looked for among the directories that were made.
 const MAX_LOOKS: usize = 256;
 
@@ -52,7 +55,10 @@ impl Walker<'_> {
             if looks.get() == 0 { Some(false) } else { links.made(path) }
         };
         let cwd = state.cwd().map(AsRef::as_ref);
-        let found = effects(argv, &Surroundings { cwd, tree: self.tree, made: &made, rows: self.rows });
+        let found = effects(
+            argv,
+            &Surroundings { cwd, tree: self.tree, made: &made, rows: self.rows, own: self.own },
+        );
         for effect in found {
             if !self.spend(1) {
                 break;
@@ -109,11 +115,56 @@ impl Walker<'_> {
                     self.finish(own);
                     self.stdin = Some(text);
                 }
-                None => self.unknown(Why::Script),
+                None => {
+                    if let Some(text) = self.draft.take() {
+                        self.draft(&text, state);
+                    }
+                    self.unknown(Why::Script);
+                }
             },
-            Effect::Script { .. } => self.unknown(Why::Script),
+            Effect::Script { text: Argument::Unknown { prefix }, .. } => {
+                self.draft(&draft(&prefix), state);
+                self.unknown(Why::Script);
+            }
+            Effect::Elsewhere(Some(text)) => self.draft(&text, state),
+            Effect::Elsewhere(None) => {
+                if let Some(text) = self.stdin.take() {
+                    self.draft(&text, state);
+                    self.stdin = Some(text);
+                }
+            }
+            Effect::Personal(what) => self.personal(what, state),
             Effect::Unknown(why) => self.unknown(why),
         }
+    }
+
+    /// Notes that something is run that is for a person.
+    pub(super) fn personal(&mut self, what: &'static Personal, state: &State) {
+        if state.cwds.is_empty() {
+            self.found.personal(what, None, &self.source, self.span);
+        }
+        for cwd in &state.cwds {
+            self.found.personal(what, Some(cwd), &self.source, self.span);
+        }
+    }
+
+    /// Looks through a text that is not all known, or is run elsewhere, for what is for a person alone: of what else it
+    /// does nothing more is known by that.
+    pub(super) fn draft(&mut self, text: &str, state: &State) {
+        if !text.contains("comm-node") || self.texts > crate::MAX_DEPTH {
+            return;
+        }
+        let mut own = self.copy(state).inherited();
+        let found = std::mem::take(&mut self.found);
+        let out = self.out.take();
+        self.text(text, &mut own);
+        self.finish(own);
+        let draft = std::mem::replace(&mut self.found, found);
+        self.found.take_personal(draft);
+        if self.work == 0 {
+            self.unknown(Why::TooLarge);
+        }
+        self.out = out;
     }
 
     /// Notes that `path` is written.
@@ -182,6 +233,11 @@ impl Walker<'_> {
             self.stop();
         }
     }
+}
+
+/// The text that begins with `prefix`, as far as it is known.
+pub(crate) fn draft(prefix: &str) -> String {
+    [prefix, REST].concat()
 }
 
 /// `path` as seen from each of `cwds`: `.` is gone, `..` stays, because a link may stand before it.

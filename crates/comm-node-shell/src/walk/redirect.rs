@@ -18,12 +18,13 @@ impl Walker<'_> {
             let fd = redirect.fd.as_deref();
             match redirect.op {
                 RedirectOp::HereDoc | RedirectOp::HereString => {
-                    let text = self.document(&redirect.target, state);
+                    let (text, draft) = self.here(&redirect.target, state);
                     if matches!(fd, None | Some("0")) {
                         self.stdin = match text {
                             Argument::Known(text) => Some(Rc::from(text)),
                             Argument::Unknown { .. } => None,
                         };
+                        self.draft = draft;
                     }
                 }
                 RedirectOp::Read | RedirectOp::DupIn => {

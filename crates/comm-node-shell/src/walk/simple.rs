@@ -7,7 +7,7 @@ use super::sway;
 use super::word::value;
 use crate::Why;
 use crate::ast::{Assignment, Command, Part, Word};
-use crate::table::Argument;
+use crate::table::{Argument, personal_by_words};
 
 /// The longest array that is added to.
 const MAX_ELEMENTS: usize = 4096;
@@ -30,7 +30,7 @@ impl Walker<'_> {
         };
         let argv = if declares { Vec::new() } else { self.arguments(words, state) };
         // Where there is a program, its redirections know nothing of what is assigned for it.
-        let stdin = self.stdin.clone();
+        let (stdin, draft) = (self.stdin.clone(), self.draft.take());
         let mut captured = !words.is_empty() && self.redirects(&command.redirects, state);
         // What is assigned for one command only is taken back behind it.
         let mut before = Vec::new();
@@ -59,7 +59,7 @@ impl Walker<'_> {
         if captured {
             self.out = out;
         }
-        self.stdin = stdin;
+        (self.stdin, self.draft) = (stdin, draft);
         for (name, before) in before.into_iter().rev() {
             state.restore(name, before);
         }
@@ -118,8 +118,11 @@ impl Walker<'_> {
         let (name, arguments) = match argv.split_first() {
             None => return,
             Some((Argument::Known(name), arguments)) if !name.contains(NAME) => (name.as_str(), arguments),
-            Some(_) => {
+            Some((_, arguments)) => {
                 self.out = None;
+                if let Some(what) = personal_by_words(arguments) {
+                    self.personal(what, state);
+                }
                 return self.unknown(Why::Name);
             }
         };

@@ -68,6 +68,7 @@ fn context() -> Context<'static> {
         home: Some(PathBuf::from("/home/u")),
         variables: vec![("CLAUDE_PROJECT_DIR", "/n".to_owned())],
         rows: Vec::new(),
+        own: None,
     }
 }
 

@@ -1,9 +1,12 @@
 //! Expansion: from a word of a command to the arguments that a program gets.
 
+use std::rc::Rc;
+
 use super::glob::Found;
 use super::pattern::{
     BREAK, NAME, NULL, UNKNOWN, decode, holds, is_pattern, next, push_plain, push_quoted, push_value,
 };
+use super::program::REST;
 use super::state::{State, Value};
 use super::{Walker, brace};
 use crate::ast::{Part, Word};
@@ -120,6 +123,15 @@ impl Walker<'_> {
         let mut text = String::new();
         self.parts(&word.parts, Mode::Whole, state, &mut text);
         argument(&text)
+    }
+
+    /// The same; where it isn't all known, what is known of it too, with a variable in the place of the rest.
+    pub(super) fn here(&mut self, word: &Word, state: &mut State) -> (Argument, Option<Rc<str>>) {
+        let mut text = String::new();
+        self.parts(&word.parts, Mode::Whole, state, &mut text);
+        let argument = argument(&text);
+        let draft = argument.is_open().then(|| decode(&text.replace(UNKNOWN, REST), false).0);
+        (argument, draft.map(Rc::from))
     }
 
     /// Adds what `parts` become, before braces, fields and patterns are looked at.

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use comm_node_core::budget::{Band, Unit};
 use comm_node_core::mail;
+use comm_node_core::personal;
 use comm_node_core::text::one_line;
 
 use crate::Outcome;
@@ -42,7 +43,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
     let registry = here.registry()?;
-    person_only(env, &here.store, "`comm-node budget grant`")?;
+    person_only(env, &here.store, &personal::BUDGET_GRANT)?;
     let domain = match args.domain.as_str() {
         "*" => None,
         name => Some(join::domain(&registry, name)?.name.as_str()),

@@ -1,7 +1,11 @@
 //! `comm-node budget set`: a budget written into `comm-node.yaml`, the rest of which stays as it is.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use comm_node_core::budget::{Span, Unit};
+use comm_node_core::deadline::Deadline;
+use comm_node_core::personal;
 use comm_node_core::store::Event;
 use comm_node_core::store::file::{self, Durability};
 
@@ -44,12 +48,14 @@ pub(super) struct Args {
     cap: Option<String>,
 }
 
+/// How long others that change comm-node.yaml are waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest comm-node.yaml that is edited.
 const MAX: u64 = 4 << 20;
 
 pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
-    person_only(env, &here.store, "`comm-node budget set`")?;
+    person_only(env, &here.store, &personal::BUDGET_SET)?;
     let domain = match args.domain.as_str() {
         "*" => None,
         name => Some(join::domain(&here.registry()?, name)?.name.to_string()),
@@ -58,6 +64,9 @@ pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     if wanted.is_empty() {
         bail!("nothing is to be set; name a limit, such as --tokens-per-day 2M");
     }
+    // Another one would write over what this one sets.
+    let _lock =
+        here.store.lock("config", Deadline::after(PATIENCE)).context("comm-node.yaml is being changed")?;
     let yaml = here.layout.yaml();
     // People keep their configuration behind links; what is there is what is changed.
     let real = yaml.canonicalize().with_context(|| format!("could not find {}", yaml.display()))?;
@@ -70,6 +79,10 @@ pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     // The rest of the file has to mean what it meant.
     if before.domains.len() != after.domains.len() || !says(&new, domain.as_deref(), &wanted) {
         bail!(by_hand());
+    }
+    // An editor takes no lock.
+    if file::read(&real, MAX)?.as_ref() != Some(&text) {
+        bail!("{} was changed meanwhile, and nothing was set; run the command again", yaml.display());
     }
     file::replace(&real, new.as_bytes(), Durability::Flushed)?;
     let name = domain.as_deref().unwrap_or("*");

@@ -8,6 +8,7 @@ use comm_node_core::deadline::Deadline;
 use comm_node_core::kickoff::{self, Kickoff, Member};
 use comm_node_core::mail::Ulid;
 use comm_node_core::node::registry::Registry;
+use comm_node_core::personal;
 use comm_node_core::store::{State, file};
 
 use super::{Args, roll};
@@ -29,7 +30,7 @@ const WAIT_S: u64 = 60;
 pub(super) fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
     let registry = here.registry()?;
-    person_only(env, &here.store, "a kickoff")?;
+    person_only(env, &here.store, &personal::KICKOFF)?;
     if let Some(goal) = &args.goal {
         let brief = brief(args, env)?;
         let kickoff = call(args, &here, &registry, goal, brief)?;

@@ -37,7 +37,7 @@ proptest! {
     #[test]
     fn any_call_has_effects(argv in proptest::collection::vec(argument(), 0..9), blind in any::<bool>()) {
         let cwd = (!blind).then(|| std::path::Path::new("/r/w"));
-        let around = Surroundings { cwd, tree: &Fixture, made: &|_| None, rows: &["mine FILE", "sed -x"] };
+        let around = Surroundings { cwd, tree: &Fixture, made: &|_| None, rows: &["mine FILE", "sed -x"], own: None };
         prop_assert!(effects(&argv, &around).len() <= 64);
     }
 }
@@ -45,8 +45,13 @@ proptest! {
 /// Runs what a test builds from a piece that is repeated up to the size of the largest command.
 fn soon(line: &str) {
     let argv = words(line);
-    let around =
-        Surroundings { cwd: Some("/r/w".as_ref()), tree: &crate::NoTree, made: &|_| None, rows: &[] };
+    let around = Surroundings {
+        cwd: Some("/r/w".as_ref()),
+        tree: &crate::NoTree,
+        made: &|_| None,
+        rows: &[],
+        own: None,
+    };
     let begun = Begun::now();
     let _ = effects(&argv, &around);
     let took = begun.elapsed();

@@ -13,7 +13,7 @@ fn wrappers() {
         env -C web rm x => run[rm x]@web
         env -S 'rm a' => sh[rm a]
         env A=1 =>
-        env $x => ?name
+        env $x => run[…]
         sudo rm a => run[rm a]
         sudo -u me -E A=1 rm -rf a => run[A=1 rm -rf a]
         sudo -n -- rm a => run[rm a]
@@ -118,7 +118,7 @@ fn xargs() {
         xargs -a list rm => maybe run[rm …]
         xargs -r grep x => maybe run[grep x …]
         xargs --max-args=1 rm => maybe run[rm …]
-        xargs $x => ?name",
+        xargs $x => maybe run[… …]",
     );
 }
 

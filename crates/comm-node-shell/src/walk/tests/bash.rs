@@ -47,8 +47,13 @@ fn run(command: &str) -> Option<(Vec<PathBuf>, WriteSet)> {
     let home = root.path().join("h");
     let mut before = Vec::new();
     all(root.path(), &mut before);
-    let context =
-        Context { cwd: cwd.clone(), home: Some(home.clone()), variables: Vec::new(), rows: Vec::new() };
+    let context = Context {
+        cwd: cwd.clone(),
+        home: Some(home.clone()),
+        variables: Vec::new(),
+        rows: Vec::new(),
+        own: None,
+    };
     let set = write_set(command, &context, &Real);
     let child = Command::new("bash")
         .args(["--norc", "-c", &format!("ulimit -t 2; {command}")])
