@@ -200,6 +200,8 @@ fn days_since_and_mail() {
     let days = rows(&node, &["--by", "day", "--import", "."]);
     assert_eq!(by(&days, "day", "2026-11-25")["responses"], 1);
     assert_eq!(rows(&node, &["--by", "day", "--since", "9999-01-01"]), Vec::<Value>::new());
+    let said = node.run("", &["usage", "--since", "9999-01-01"]).good();
+    assert!(said.out.contains("9999-01-01 is still to come"), "{said:?}");
     let tasks = rows(&node, &["--by", "task"]);
     let sent = by(&tasks, "task", "bd-1")["sent_tokens"].as_u64().expect("a number");
     assert!(sent > 0 && by(&tasks, "task", "bd-1")["responses"] == 0, "{tasks:?}");
@@ -259,6 +261,155 @@ fn a_record_that_cannot_be_read_lowers_no_sum() {
         assert_eq!(spent(), 2, "{how}: {said:?}");
         let said = node.run("", &["usage"]).good();
         assert_eq!(said.err.contains("main.jsonl"), how == "pipe", "{how}: {said:?}");
+    }
+}
+
+/// A sum that is right is not written again.
+#[test]
+fn with_nothing_new_nothing_is_replaced() {
+    use std::os::unix::fs::MetadataExt;
+    let node = Node::new();
+    fs::write(node.root.join("f.jsonl"), line("f", "m1", "x", 1)).expect("writes");
+    node.run("", &["usage", "--import", "."]).good();
+    let ledger = node.root.join(".comm-node/ledger");
+    let files = || {
+        let of = |sub: &str| {
+            fs::read_dir(ledger.join(sub)).expect("lists").map(|entry| entry.expect("lists").path())
+        };
+        let mut all: Vec<_> = of("domains").chain(of("sessions/f")).collect();
+        all.sort();
+        let ids = all
+            .iter()
+            .map(|path| path.metadata().expect("is there"))
+            .map(|meta| (meta.ino(), meta.mtime_nsec()));
+        all.iter().cloned().zip(ids).collect::<Vec<_>>()
+    };
+    node.run("", &["usage"]).good();
+    let before = files();
+    assert!(before.len() > 3, "{before:?}");
+    node.run("", &["usage"]).good();
+    assert_eq!(files(), before);
+    // What is torn is.
+    let tally = ledger.join("domains/frontend.jsonl");
+    let text = fs::read(&tally).expect("reads");
+    fs::write(&tally, [&text[..], b"{\"version\":1,\"op"].concat()).expect("writes");
+    node.run("", &["usage"]).good();
+    assert_eq!(fs::read(&tally).expect("reads"), text);
+}
+
+/// Which responses were counted is lost: that is told where it is looked at, and made again from the transcript. A copy
+/// in another session still counts once.
+#[test]
+fn lost_responses_are_told_and_made_again() {
+    for how in ["zeros", "zeros behind", "cut", "gone", "garbage"] {
+        for transcript in ["there", "gone"] {
+            let at = format!("{how}, {transcript}");
+            let node = Node::new();
+            let text: String = (0..40).map(|n| line("f", &format!("m{n}"), "x", n)).collect();
+            fs::write(node.root.join("f.jsonl"), &text).expect("writes");
+            node.run("", &["usage", "--import", "f.jsonl"]).good();
+            let ids = node.root.join(".comm-node/ledger/sessions/f/main.ids");
+            let bytes = fs::read(&ids).expect("reads");
+            assert_eq!(bytes.len(), 8 * 41, "{at}");
+            match how {
+                "zeros" => fs::write(&ids, vec![0; bytes.len()]).expect("writes"),
+                "zeros behind" => {
+                    fs::write(&ids, [&bytes[..100], &vec![0; bytes.len() - 100]].concat()).expect("writes");
+                }
+                "cut" => fs::write(&ids, &bytes[..99]).expect("writes"),
+                "garbage" => {
+                    fs::write(&ids, bytes.iter().rev().copied().collect::<Vec<u8>>()).expect("writes")
+                }
+                _ => fs::remove_file(&ids).expect("removes"),
+            }
+            let doctor = node.run("", &["doctor"]);
+            assert_eq!(doctor.out.contains("main.ids"), how != "gone", "{at}: {doctor:?}");
+            let away = node.root.join("away");
+            if transcript == "gone" {
+                fs::rename(node.root.join("f.jsonl"), &away).expect("moves");
+            }
+            let said = node.run("", &["usage", "--json"]).good();
+            assert!(said.err.contains("main.ids"), "{at}: {said:?}");
+            let made = said.err.contains("it was made again from the transcript");
+            assert_eq!(made, transcript == "there", "{at}: {said:?}");
+            assert_eq!(
+                by(said.json().as_array().expect("a list"), "domain", "frontend")["responses"],
+                40,
+                "{at}"
+            );
+            let log = fs::read_to_string(node.root.join(".comm-node/log/events.jsonl")).expect("reads");
+            assert!(log.contains("responses_lost"), "{at}: {log}");
+            // It is told once, and nothing of it counts again in a file that is read anew.
+            let said = node.run("", &["usage"]).good();
+            assert!(!said.err.contains("main.ids"), "{at}: {said:?}");
+            let begun = [line("f", "new", "x", 50), text.clone()].concat();
+            fs::write(node.root.join("f.jsonl"), begun).expect("writes");
+            assert_eq!(by(&rows(&node, &[]), "domain", "frontend")["responses"], 41, "{at}");
+            if transcript == "there" {
+                fs::write(node.root.join("b.jsonl"), text.replace("\"f\"", "\"b\"")).expect("writes");
+                assert_eq!(
+                    by(&rows(&node, &["--import", "b.jsonl"]), "domain", "frontend")["responses"],
+                    41,
+                    "{at}"
+                );
+                let all = rows(&node, &["--by", "session"]);
+                assert!(all.iter().all(|row| row["session"] != "b"), "{at}: {all:?}");
+            }
+        }
+    }
+}
+
+/// What stands in the place of the records' directories is not nothing: no sum is lowered, and no budget opened by it.
+#[test]
+fn what_stands_in_the_place_of_records_lowers_no_sum() {
+    for (place, how) in [
+        ("sessions/f", "file"),
+        ("sessions/f", "link"),
+        ("sessions/f", "closed"),
+        ("sessions", "file"),
+        ("sessions", "link"),
+        ("sessions", "closed"),
+    ] {
+        let node = Node::new();
+        fs::write(node.root.join("f.jsonl"), line("f", "m1", "x", 1)).expect("writes");
+        assert_eq!(by(&rows(&node, &["--import", "f.jsonl"]), "domain", "frontend")["responses"], 1);
+        let ledger = node.root.join(".comm-node/ledger");
+        let (at, away) = (ledger.join(place), node.root.join("away"));
+        let spent = || node.store().ledger().spent("frontend").map(|spent| spent.total.usage.responses).ok();
+        fs::rename(&at, &away).expect("moves");
+        match how {
+            "link" => std::os::unix::fs::symlink(node.root.join("nowhere"), &at).expect("links"),
+            _ => fs::write(&at, "").expect("writes"),
+        }
+        if how == "closed" {
+            // Nobody knows then what part of the sum is whose.
+            fs::remove_file(&at).expect("removes");
+            fs::rename(&away, &at).expect("moves");
+            let sessions = node.root.join(".comm-node/sessions");
+            fs::create_dir_all(sessions.join("ended")).expect("makes");
+            fs::rename(sessions.join("f.json"), sessions.join("ended/f.json")).expect("moves");
+            node.run("", &["usage"]).good();
+            fs::rename(&at, &away).expect("moves");
+            fs::write(&at, "").expect("writes");
+        }
+        for _ in 0..2 {
+            let said = node.run("", &["usage"]).good();
+            assert_eq!(spent(), Some(1), "{place} {how}: {said:?}");
+            assert!(said.err.contains(place) && !said.err.contains("lower by"), "{place} {how}: {said:?}");
+        }
+        // A tally that is to be made again from them is not made of nothing.
+        let tally = ledger.join("domains/frontend.jsonl");
+        let text = fs::read(&tally).expect("reads");
+        fs::remove_file(&tally).expect("removes");
+        assert_eq!(spent(), None, "{place} {how}");
+        fs::write(&tally, text).expect("writes");
+        // Set aside it lowers nothing either, until the records are back.
+        let said = node.run("", &["doctor", "--fix"]);
+        assert!(said.out.contains(place) || said.err.contains(place), "{place} {how}: {said:?}");
+        let said = node.run("", &["usage"]).good();
+        assert_eq!(spent(), Some(1), "{place} {how}: {said:?}");
+        node.run("", &["usage", "--import", "f.jsonl"]).good();
+        assert_eq!(spent(), Some(1), "{place} {how}");
     }
 }
 

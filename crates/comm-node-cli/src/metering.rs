@@ -15,6 +15,7 @@ use comm_node_core::ledger::{
 };
 use comm_node_core::node::registry::Registry;
 use comm_node_core::session::{Claim, Session, SessionId, natural_binding};
+use comm_node_core::store::file;
 
 use crate::env::Env;
 use crate::here::Here;
@@ -70,14 +71,19 @@ pub(crate) struct Meter<'m> {
 
 impl<'m> Meter<'m> {
     /// A meter for the node `here`.
-    pub(crate) fn new(here: &'m Here, registry: &'m Registry<'m>, prices: &'m Prices<'m>) -> Self {
+    pub(crate) fn new(here: &'m Here, registry: &'m Registry<'m>, prices: &'m Prices<'m>, out: &Out) -> Self {
         let mut counted = HashMap::new();
         let ledger = here.store.ledger();
-        for source in ledger.sources() {
+        for source in ledger.survey().sources {
             // A record that can't be read is told where the sums are compared with the records.
             let Ok(Some(record)) = ledger.record(&source) else { continue };
             let own = digest(source.session.as_str().as_bytes());
-            for key in ledger.counted(&source, &record).unwrap_or_default() {
+            let keys = ledger.counted(&source, &record).unwrap_or_else(|e| {
+                let (keys, said) = restored(here, &source, &record);
+                out.note(format!("{e}; {said}"));
+                keys
+            });
+            for key in keys {
                 counted.entry(key).or_insert(own);
             }
         }
@@ -86,7 +92,7 @@ impl<'m> Meter<'m> {
 
     /// Reads on in the transcripts of every session that has spent something here.
     pub(crate) fn catch_up(&mut self, out: &Out) {
-        let sources = self.here.store.ledger().sources();
+        let sources = self.here.store.ledger().survey().sources;
         let sessions: BTreeSet<_> = sources.into_iter().map(|source| source.session).collect();
         for session in sessions {
             let main = Source::main(session.clone());
@@ -174,10 +180,18 @@ impl Meter<'_> {
 
     fn file(&mut self, file: &AgentFile, keys: &Keys, since_ms: u64) -> comm_node_core::Result<()> {
         let before = self.report.bytes;
+        // The others mostly are of the model and the day of the one before.
+        let mut last: Option<(String, String, Option<PriceRow<'_>>)> = None;
         loop {
             let (prices, counted, source) = (self.prices, &mut self.counted, &file.source);
             let own = digest(source.session.as_str().as_bytes());
-            let mut price = |model: &str, day: &str, usage: &Usage| prices.cost(model, day, usage);
+            let last = &mut last;
+            let mut price = |model: &str, day: &str, usage: &Usage| {
+                if last.as_ref().is_none_or(|known| (&*known.0, &*known.1) != (model, day)) {
+                    *last = Some((model.to_owned(), day.to_owned(), prices.row(model, day)));
+                }
+                last.as_ref()?.2.as_ref().map(|row| row.cost(usage))
+            };
             let mut counts = |key| *counted.entry(key).or_insert(own) == own;
             let mut booking = Booking {
                 session: source.session.as_str(),
@@ -201,7 +215,7 @@ impl Meter<'_> {
     /// What is on record of the session's subagents, which were booked on the same domain.
     fn of_subagents(&self, session: &SessionId) -> Option<Record> {
         let ledger = self.here.store.ledger();
-        ledger.sources_of(session).iter().find_map(|source| ledger.record(source).ok()?)
+        ledger.sources_of(session).unwrap_or_default().iter().find_map(|source| ledger.record(source).ok()?)
     }
 
     /// What a session that the node never heard of is booked on: the domain whose own directory it worked in.
@@ -212,6 +226,44 @@ impl Meter<'_> {
             natural_binding(self.registry, &claim).ok().flatten().map(|(domain, _)| domain.name.to_string());
         Keys { domain: domain.unwrap_or_default(), role: "main".to_owned(), ..Keys::default() }
     }
+}
+
+/// Which responses `record` was counted with, by its transcript, where that was lost, and what became of it.
+fn restored(here: &Here, source: &Source, record: &Record) -> (Vec<u64>, String) {
+    let found = responses_of(source, record);
+    let is_all = matches!(&found, Some((_, offset)) if *offset == record.offset);
+    let keys = found.map(|(keys, _)| keys);
+    let books = here.store.ledger().open(Deadline::after(PATIENCE));
+    let done = books.and_then(|books| books.restore_ids(source, keys.as_deref().filter(|_| is_all)));
+    let said = match (done, is_all) {
+        (Err(e), _) => format!("it was not made again: {e}"),
+        (Ok(()), true) => "it was made again from the transcript".to_owned(),
+        (Ok(()), false) => "the transcript does not tell what was counted any more, so that what is read again and no \
+                            later is taken for counted, and what another session has a copy of may count twice"
+            .to_owned(),
+    };
+    (keys.unwrap_or_default(), said)
+}
+
+/// The responses in the transcript of `record`, and up to where; `None` where it is gone or another one.
+fn responses_of(source: &Source, record: &Record) -> Option<(Vec<u64>, u64)> {
+    let mut file = file::open(Path::new(&record.path), fs::OpenOptions::new().read(true)).ok()??;
+    let mut keys = Vec::new();
+    let mut counts = |key| {
+        keys.push(key);
+        false
+    };
+    let mut booking = Booking {
+        session: source.session.as_str(),
+        subagent: source.agent_id().is_some(),
+        keys: &record.keys,
+        price: &mut |_, _, _| None,
+        counts: &mut counts,
+    };
+    let mut all = Record { since_ms: record.since_ms, ..Record::new() };
+    let bound = Bound { bytes: u64::MAX, deadline: Deadline::after(PATIENCE) };
+    all.read_on(&mut file, &mut booking, bound).ok()?;
+    (all.head == record.head || all.head_len != record.head_len).then_some((keys, all.offset))
 }
 
 fn tell_failed(failed: Vec<comm_node_core::Error>, out: &Out, path: &Path) {

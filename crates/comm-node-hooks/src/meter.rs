@@ -84,7 +84,8 @@ impl<'s> Meter<'s> {
         if !files.is_empty() {
             let domain = session.domain.as_deref().unwrap_or_default();
             let tally = ledger.tally(domain).ok().flatten().unwrap_or_default();
-            let known = ledger.sources_of(&session.session_id);
+            // Where they can't be listed, reading them says why.
+            let known = ledger.sources_of(&session.session_id).unwrap_or_default();
             for file in files {
                 let is_open = tally.open.contains_key(&file.source.to_string());
                 let is_known = known.binary_search(&file.source).is_ok();

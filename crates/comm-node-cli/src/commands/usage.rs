@@ -10,7 +10,7 @@ use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::ledger::{Keys, Record, Source, Spend};
 use comm_node_core::node::registry::Registry;
-use comm_node_core::store::{Cursor, Rebuilt, Way};
+use comm_node_core::store::{Cursor, Rebuilt, Unread, Way};
 use serde_json::{Map, Value, json};
 
 use crate::Outcome;
@@ -104,7 +104,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let here = Here::find(env)?;
     let registry = here.registry()?;
     let prices = metering::prices(env, &registry, out)?;
-    let mut meter = Meter::new(&here, &registry, &prices);
+    let mut meter = Meter::new(&here, &registry, &prices, out);
     if let Some(path) = &args.import {
         import(&mut meter, &env.cwd.join(path), out)?;
     }
@@ -136,17 +136,23 @@ fn settle(here: &Here, out: &Out) -> Result<Vec<(Source, Record)>> {
     let ledger = here.store.ledger();
     let books = ledger.open(Deadline::after(PATIENCE)).context("the ledger is taken")?;
     let mut records = Vec::new();
-    let mut unread = ledger.lost_sources();
-    for source in &unread {
+    let survey = ledger.survey();
+    let mut unread = Unread { sources: ledger.lost_sources(), all: ledger.lost_all(), ..Unread::default() };
+    for (session, e) in survey.failed {
+        out.note(format!("{e}; {}", e.remedy()));
+        unread.all |= session.is_none();
+        unread.sessions.extend(session);
+    }
+    for source in &unread.sources {
         out.note(format!("the record of {source} was set aside; `comm-node usage --import` makes it again from its transcript"));
     }
-    for source in ledger.sources() {
+    for source in survey.sources {
         match ledger.record(&source) {
             Ok(Some(record)) => records.push((source, record)),
             Ok(None) => {}
             Err(e) => {
                 out.note(format!("{e}; {}", unread_remedy(&e)));
-                unread.push(source);
+                unread.sources.push(source);
             }
         }
     }
@@ -271,11 +277,14 @@ fn show(args: &Args, here: &Here, records: &[(Source, Record)], out: &Out) -> Re
     if lines.len() > 1 {
         lines.push(line("total", &total));
     }
-    out.table(
-        &heading,
-        &lines,
-        "nothing was spent yet; `comm-node usage --import <dir>` meters earlier transcripts",
-    );
+    let nothing = match &args.since {
+        Some(day) if *day > clock::day(clock::now_ms()) => format!("{day} is still to come"),
+        Some(day) => format!("nothing was spent since {day}; without --since it is all that ever was"),
+        None => {
+            "nothing was spent yet; `comm-node usage --import <dir>` meters earlier transcripts".to_owned()
+        }
+    };
+    out.table(&heading, &lines, &nothing);
     if total.unpriced > 0 {
         out.note(format!(
             "{} models without a price: their tokens are counted, their cost is not known (`--by model`)",

@@ -155,7 +155,14 @@ impl Store {
         found.extend(names("budgets").iter().filter_map(|name| self.grants(Some(name)).err()));
         found.extend(names("messages").iter().filter_map(|name| self.history(name).err()));
         found.extend(self.ledger().domains().iter().filter_map(|name| self.ledger().tally(name).err()));
-        found.extend(self.ledger().sources().iter().filter_map(|source| self.ledger().record(source).err()));
+        let survey = self.ledger().survey();
+        for source in &survey.sources {
+            match self.ledger().record(source) {
+                Ok(Some(record)) => found.extend(self.ledger().counted(source, &record).err()),
+                other => found.extend(other.err()),
+            }
+        }
+        found.extend(survey.failed.into_iter().map(|(_, e)| e));
         found
     }
 
@@ -227,7 +234,7 @@ impl Store {
             if session.0.domain.as_deref() == Some(domain) {
                 let ledger = self.ledger();
                 ledger
-                    .sources_of(&session.0.session_id)
+                    .sources_of(&session.0.session_id)?
                     .iter()
                     .try_for_each(|s| ledger.record(s).map(drop))?;
             }

@@ -107,7 +107,8 @@ fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let fd = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(fd) => fd,
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        // With a file in the place of a directory nothing is known of what should be there, so that it isn't missing.
+        Err(Errno::NOENT) => return Ok(None),
         Err(Errno::LOOP) => {
             return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is a symbolic link" });
         }
@@ -150,7 +151,7 @@ pub(super) fn open_any(path: &Path, how: &mut OpenOptions) -> Result<Option<File
     }
     match how.open(path) {
         Ok(file) => Ok(Some(file)),
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(_) if path.is_symlink() => {
             Err(Error::Untrusted { path: path.to_path_buf(), why: "it is a symbolic link" })
         }

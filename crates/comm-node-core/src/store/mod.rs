@@ -35,7 +35,7 @@ pub use calls::{CallRecord, OpenCall};
 pub use file::Durability;
 pub use handoffs::{Handed, Handoffs, Shelf};
 pub use leases::{Asking, Hints, Leases, Outcome, Release, Repaired};
-pub use ledger::{Books, Ledger, Rebuilt};
+pub use ledger::{Books, Ledger, Rebuilt, Survey, Unread};
 pub use lock::Lock;
 pub use log::{Event, LOG_LIMIT, LogReader, MAX_LINE, Piece};
 pub use mail::{Ailments, Cursor, Due, Item, Mail, Place, Routed, State, Traffic, Unseen, Verdict, Way};

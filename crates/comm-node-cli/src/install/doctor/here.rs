@@ -309,7 +309,9 @@ fn damaged(store: &Store) -> Vec<(PathBuf, String)> {
         }
     }
     found.extend(store.read_kickoff().err().and_then(path_of));
-    found.extend(store.damaged_budgets().into_iter().filter_map(path_of));
+    // What is missing can't be set aside; `usage` says that.
+    let there = |(path, _): &(PathBuf, String)| path.symlink_metadata().is_ok();
+    found.extend(store.damaged_budgets().into_iter().filter_map(path_of).filter(there));
     // Said better than by who could not read it.
     let mut misplaced = store.misplaced();
     misplaced.retain(|(path, _)| !is_of_table(store, path));

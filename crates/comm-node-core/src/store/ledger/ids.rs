@@ -21,6 +21,10 @@ use crate::{Error, Result};
 const TAIL: u64 = 1024;
 /// So many are read at once where one is looked for.
 const WINDOW: u64 = 512;
+/// After so many looks into the file all are read that are in order,
+const LOOKS: usize = 64;
+/// unless there are more than these: a hook's memory has a bound.
+const MAX_WHOLE: u64 = 1 << 17;
 /// The size of one, and of the count before them.
 const SIZE: u64 = 8;
 
@@ -35,6 +39,12 @@ pub(super) struct Ids {
     count: u64,
     /// Those behind them.
     recent: Vec<u64>,
+    /// True if those are in order, so that one is found by halves.
+    is_searched: bool,
+    /// All that are in order, once many were looked for.
+    whole: Vec<u64>,
+    /// How many were looked for in the file.
+    looks: usize,
     /// Those that came in this look.
     fresh: BTreeSet<u64>,
     /// What went wrong; nothing is booked then.
@@ -62,6 +72,15 @@ impl Ids {
         let mut bytes = vec![0; usize::try_from((count - sorted) * SIZE).unwrap_or(0)];
         file.read_exact(&mut bytes).map_err(read)?;
         ids.recent = numbers(&bytes).collect();
+        // A long pass leaves many; what a hook leaves is gone through faster than it is put in order.
+        ids.is_searched = ids.recent.len() > TAIL as usize;
+        if ids.is_searched {
+            ids.recent.sort_unstable();
+        }
+        // No digest is nothing: that is what a file system puts where it lost something.
+        if ids.recent.contains(&0) {
+            return Ok(None);
+        }
         (ids.file, ids.sorted, ids.count) = (Some(file), sorted, count);
         Ok(Some(ids))
     }
@@ -74,6 +93,9 @@ impl Ids {
             sorted: 0,
             count: 0,
             recent: Vec::new(),
+            is_searched: false,
+            whole: Vec::new(),
+            looks: 0,
             fresh: BTreeSet::new(),
             failed: None,
         }
@@ -81,7 +103,11 @@ impl Ids {
 
     /// True if `id` is one of them.
     pub(super) fn has(&mut self, id: u64) -> bool {
-        if self.fresh.contains(&id) || self.recent.contains(&id) {
+        let is_recent = match self.is_searched {
+            true => self.recent.binary_search(&id).is_ok(),
+            false => self.recent.contains(&id),
+        };
+        if is_recent || self.fresh.contains(&id) {
             return true;
         }
         self.look(id).unwrap_or_else(|e| {
@@ -98,6 +124,21 @@ impl Ids {
     /// Looks among those in order, from where `id` should be: they are digests, and so evenly spread.
     fn look(&mut self, id: u64) -> std::io::Result<bool> {
         let Some(file) = &mut self.file else { return Ok(false) };
+        if !self.whole.is_empty() {
+            return Ok(self.whole.binary_search(&id).is_ok());
+        }
+        self.looks += 1;
+        if self.looks > LOOKS && self.sorted <= MAX_WHOLE {
+            let mut bytes = vec![0; usize::try_from(self.sorted * SIZE).unwrap_or(0)];
+            file.seek(SeekFrom::Start(SIZE))?;
+            file.read_exact(&mut bytes)?;
+            self.whole = numbers(&bytes).collect();
+            // What is not in order is damage, and found all the same.
+            if !self.whole.is_sorted() {
+                self.whole.sort_unstable();
+            }
+            return Ok(self.whole.binary_search(&id).is_ok());
+        }
         let (mut from, mut to) = (0, self.sorted);
         let mut guess = u64::try_from((u128::from(id) * u128::from(self.sorted)) >> 64).unwrap_or(0);
         let mut bytes = [0; (WINDOW * SIZE) as usize];
@@ -193,12 +234,34 @@ fn number(from: &mut impl Read) -> std::io::Result<u64> {
     Ok(u64::from_le_bytes(bytes))
 }
 
-/// All of the first `count` in the file at `path`, in no order; fewer where it has no more. Not for hooks.
+/// All of the first `count` in the file at `path`, those in order first. Not for hooks.
+///
+/// # Errors
+/// [`Error::Damaged`] where they are not all there, or not as they were written.
 pub(super) fn all(path: &Path, count: u64) -> Result<Vec<u64>> {
-    let Some(mut file) = file::open(path, OpenOptions::new().read(true))? else { return Ok(Vec::new()) };
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let damaged = |why: &str| {
+        let why = format!("{why}, and the record counts {count} responses in it");
+        Err(Error::Damaged { path: path.to_path_buf(), why })
+    };
+    let Some(file) = file::open(path, OpenOptions::new().read(true))? else {
+        return damaged("it is missing");
+    };
     let mut bytes = Vec::new();
-    let read = |e| Error::io("read", path)(e);
-    file.seek(SeekFrom::Start(SIZE)).map_err(read)?;
-    file.take(count.saturating_mul(SIZE)).read_to_end(&mut bytes).map_err(read)?;
-    Ok(numbers(&bytes).collect())
+    let most = count.saturating_add(1).saturating_mul(SIZE);
+    file.take(most).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if (bytes.len() as u64) < most {
+        return damaged("it is cut short");
+    }
+    let mut all = numbers(&bytes);
+    let sorted = all.next().unwrap_or(0);
+    let all: Vec<u64> = all.collect();
+    let in_order = usize::try_from(sorted).ok().and_then(|sorted| all.get(..sorted));
+    let Some(in_order) = in_order else { return damaged("it does not begin with a count") };
+    if all.contains(&0) || !in_order.is_sorted_by(|a, b| a < b) {
+        return damaged("it does not hold what was written");
+    }
+    Ok(all)
 }

@@ -19,6 +19,7 @@ mod tasks;
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use ids::Ids;
 use sheet::Sheet;
 
 use super::file;
-use super::{Lock, Store, hidden};
+use super::{Event, Lock, Store};
 use crate::deadline::Deadline;
 use crate::ledger::{Account, Booking, Bound, MAX_TASKS, Progress, Record, Source, Spend, Spent, Tally};
 use crate::session::SessionId;
@@ -56,6 +57,36 @@ pub enum Rebuilt {
     Lowered(Spend),
     /// It says more than the records that could be read, and was left at that.
     Kept,
+}
+
+/// Which sources have a record.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Those that have one, sorted.
+    pub sources: Vec<Source>,
+    /// The sessions of which that can't be told, and why; `None`: of all.
+    pub failed: Vec<(Option<SessionId>, Error)>,
+}
+
+/// The sources of which something may be on record that can't be read: no sum may be lowered for their sake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// These.
+    pub sources: Vec<Source>,
+    /// All of these sessions.
+    pub sessions: Vec<SessionId>,
+    /// All.
+    pub all: bool,
+}
+
+impl Unread {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn has(&self, source: &Source) -> bool {
+        self.all || self.sessions.contains(&source.session) || self.sources.contains(source)
+    }
 }
 
 /// The ledger, held for writing.
@@ -113,7 +144,7 @@ impl<'s> Ledger<'s> {
         match self.tally_sheet(domain)? {
             Some(sheet) if !sheet.torn => Ok(sheet.value),
             // Nothing was ever spent here.
-            None if !is_dir(&self.dir().join("sessions")) => Ok(Tally::default()),
+            None if file::is_missing(&self.dir().join("sessions")) => Ok(Tally::default()),
             _ => self.open(Deadline::after(PATIENCE))?.restored(domain),
         }
     }
@@ -146,22 +177,33 @@ impl<'s> Ledger<'s> {
     }
 
     /// The sources of one session that have a record, sorted.
-    #[must_use]
-    pub fn sources_of(&self, session: &SessionId) -> Vec<Source> {
+    ///
+    /// # Errors
+    /// When they can't be listed: what can't be seen is not nothing.
+    pub fn sources_of(&self, session: &SessionId) -> Result<Vec<Source>> {
         let dir = self.dir().join("sessions").join(session.as_str());
         let part = |name: &str| Source::parse(&format!("{session}/{}", name.strip_suffix(".jsonl")?));
-        names(&dir).iter().filter_map(|name| part(name)).collect()
+        Ok(listed(&dir)?.iter().filter_map(|name| part(name)).collect())
     }
 
-    /// Every source that has a record, sorted. This grows with history: not for hooks.
+    /// Every source that has a record, sorted, and of which that can't be told. This grows with history: not for hooks.
     #[must_use]
-    pub fn sources(&self) -> Vec<Source> {
-        let sessions = names(&self.dir().join("sessions"));
-        sessions
-            .iter()
-            .filter_map(|name| SessionId::new(name).ok())
-            .flat_map(|id| self.sources_of(&id))
-            .collect()
+    pub fn survey(&self) -> Survey {
+        let mut found = Survey::default();
+        let sessions = match listed(&self.dir()).and_then(|_| listed(&self.dir().join("sessions"))) {
+            Ok(names) => names,
+            Err(e) => {
+                found.failed.push((None, e));
+                return found;
+            }
+        };
+        for id in sessions.iter().filter_map(|name| SessionId::new(name).ok()) {
+            match self.sources_of(&id) {
+                Ok(sources) => found.sources.extend(sources),
+                Err(e) => found.failed.push((Some(id), e)),
+            }
+        }
+        found
     }
 
     /// The sources whose record was set aside and has not been made again, sorted. Not for hooks.
@@ -170,6 +212,11 @@ impl<'s> Ledger<'s> {
         let dir = self.dir().join("sessions");
         let mut lost = Vec::new();
         for session in names(&dir) {
+            // What stood in the place of all of a session's records.
+            if let Some((id, _)) = session.split_once(".damaged-") {
+                let source = SessionId::new(id).ok().map(Source::main);
+                lost.extend(source.filter(|source| file::is_missing(&self.record_path(source))));
+            }
             for name in names(&dir.join(&session)) {
                 let Some((part, _)) = name.split_once(".jsonl.damaged-") else { continue };
                 let source = Source::parse(&[&session, "/", part].concat());
@@ -178,6 +225,12 @@ impl<'s> Ledger<'s> {
         }
         lost.dedup();
         lost
+    }
+
+    /// True if what stood in the place of all records was set aside. Not for hooks.
+    #[must_use]
+    pub fn lost_all(&self) -> bool {
+        names(&self.dir()).iter().any(|name| name.starts_with("sessions.damaged-"))
     }
 
     /// The domains that have a tally, sorted.
@@ -264,19 +317,37 @@ impl<'s> Ledger<'s> {
         if path.symlink_metadata().is_ok_and(|meta| !meta.is_file()) {
             self.store.set_aside(&path)?;
         }
-        if let Some(ids) = Ids::open(&path, record.ids)?.filter(|_| !is_lost) {
-            return Ok(ids);
+        match Ids::open(&path, record.ids)? {
+            Some(ids) if !is_lost => return Ok(ids),
+            Some(_) => {}
+            None => self.lose_ids(source, &path)?,
         }
         record.ids = 0;
         record.unsure_ms = record.latest_ms;
         Ok(Ids::none(&path))
     }
 
+    /// Moves what is left of the responses of `source` away, and notes that in the log.
+    fn lose_ids(&self, source: &Source, path: &Path) -> Result<()> {
+        if !file::is_missing(path) {
+            self.store.set_aside(path)?;
+        }
+        // The log is not worth a response that is not booked.
+        let _ = self.store.log(&Event {
+            event: "responses_lost",
+            session: source.session.as_str(),
+            path: &path.to_string_lossy(),
+            note: "which responses were counted is not known any more; what is read anew and older is taken for counted",
+            ..Event::default()
+        });
+        Ok(())
+    }
+
     /// Digests of the responses that `record`, that of `source`, was counted with, in no order. This grows with history:
     /// not for hooks.
     ///
     /// # Errors
-    /// When they can't be read.
+    /// When they can't be read, or are not those that were written.
     pub fn counted(&self, source: &Source, record: &Record) -> Result<Vec<u64>> {
         let mut all = ids::all(&self.ids_path(source), record.ids)?;
         all.extend(record.seen.iter().filter(|seen| seen.row.is_some()).map(|seen| seen.key));
@@ -372,6 +443,23 @@ impl<'s> Books<'s> {
         Ok(())
     }
 
+    /// Puts down anew which responses `source` was counted with, where that was lost: `keys`, or, if they are not known,
+    /// that it isn't. What is read anew and no later than the latest of them is taken for counted.
+    ///
+    /// # Errors
+    /// When something can't be read or written.
+    pub fn restore_ids(&self, source: &Source, keys: Option<&[u64]>) -> Result<()> {
+        let Some(old) = self.ledger.sheet(source)? else { return Ok(()) };
+        let path = self.ledger.ids_path(source);
+        self.ledger.lose_ids(source, &path)?;
+        let mut new = old.value.clone();
+        new.unsure_ms = new.unsure_ms.max(new.latest_ms);
+        new.ids = 0;
+        let mut ids = Ids::none(&path);
+        keys.into_iter().flatten().for_each(|key| ids.add(*key));
+        self.write(source, old, new, Some(ids))
+    }
+
     /// True if `below` is a directory of the state's, and no link out of it.
     fn is_own_dir(&self, below: &str) -> bool {
         is_dir(&self.ledger.store.dir.join(below))
@@ -436,7 +524,11 @@ impl<'s> Books<'s> {
         while self.count_mail(domain, &mut tally)? {
             in_time()?;
         }
-        for source in self.ledger.sources() {
+        let Survey { sources, failed } = self.ledger.survey();
+        if let Some((_, e)) = failed.into_iter().next() {
+            return Err(e);
+        }
+        for source in sources {
             in_time()?;
             if let Some(record) = self.ledger.record(&source)? {
                 tally.close_rows(domain, &record);
@@ -456,11 +548,11 @@ impl<'s> Books<'s> {
         &self,
         domain: &str,
         records: &[(Source, Record)],
-        unread: &[Source],
+        unread: &Unread,
         live: &dyn Fn(&Source) -> bool,
     ) -> Result<Rebuilt> {
-        let before = match self.ledger.tally(domain) {
-            Ok(tally) => tally,
+        let before = match self.ledger.tally_sheet(domain) {
+            Ok(sheet) => sheet,
             Err(Error::Damaged { path, .. }) => {
                 self.ledger.store.set_aside(&path)?;
                 None
@@ -479,14 +571,15 @@ impl<'s> Books<'s> {
             self.forget_all_but(domain, &left_out);
             Ok(())
         };
-        let Some(mut tally) = before else {
+        let Some(Sheet { value: mut tally, torn, .. }) = before else {
             write_right(&mut right)?;
             return Ok(Rebuilt::Made);
         };
+        let was = tally.clone();
         while self.count_mail(domain, &mut tally)? {}
         // What is open of a record that can't be read is all that is known of it.
-        for source in unread {
-            if let Some((name, account)) = tally.open.get_key_value(&source.to_string()) {
+        for (name, account) in &tally.open {
+            if Source::parse(name).is_some_and(|source| unread.has(&source)) {
                 right.open.insert(name.clone(), account.clone());
             }
         }
@@ -498,13 +591,15 @@ impl<'s> Books<'s> {
         old.others = Spend::default();
         let same = old == new;
         if same || (!unread.is_empty() && !new.covers(&old)) {
-            let is_over =
-                |name: &String| Source::parse(name).is_none_or(|s| !live(&s) && !unread.contains(&s));
+            let is_over = |name: &String| Source::parse(name).is_none_or(|s| !live(&s) && !unread.has(&s));
             let ended: Vec<String> = tally.open.keys().filter(|name| is_over(name)).cloned().collect();
             for account in ended.iter().filter_map(|name| tally.open.remove(name)) {
                 tally.closed.merge(&account);
             }
-            self.write_tally(domain, &mut tally)?;
+            // Mostly nothing is news, and to replace a file of each domain takes longer than all the rest.
+            if torn || tally != was {
+                self.write_tally(domain, &mut tally)?;
+            }
             return Ok(if same { Rebuilt::Same } else { Rebuilt::Kept });
         }
         right.other = tally.other;
@@ -543,13 +638,32 @@ fn touched(old: &Record, new: &Record) -> BTreeSet<String> {
     domains.filter(|domain| is_name(domain)).cloned().collect()
 }
 
+/// The names in the directory at `dir` as far as it can be listed, sorted.
 fn names(dir: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let visible = entries.map(|entry| entry.path()).filter(|path| !hidden(path));
-    let mut names: Vec<String> =
-        visible.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+    listed(dir).unwrap_or_default()
+}
+
+/// The names in the directory at `dir`, sorted; none where there is no directory.
+///
+/// # Errors
+/// When it can't be listed, or something else stands in its place, a link too.
+fn listed(dir: &Path) -> Result<Vec<String>> {
+    match dir.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => {}
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Ok(_) => {
+            return Err(Error::Untrusted { path: dir.to_path_buf(), why: "it is not a plain directory" });
+        }
+        Err(e) => return Err(Error::io("list", dir)(e)),
+    }
+    let mut names: Vec<String> = Vec::new();
+    let listed = file::entries(dir, |name, _| {
+        names.extend(name.to_str().filter(|name| !name.starts_with('.')).map(str::to_owned));
+        ControlFlow::Continue(())
+    });
+    listed.map_err(Error::io("list", dir))?;
     names.sort_unstable();
-    names
+    Ok(names)
 }
 
 /// True if `old` is a file beside that at `new`: one that was moved, or has two names, is the same.
