@@ -107,6 +107,18 @@ impl Node {
         }
     }
 
+    /// Starts another client for session `id`, whose record stays what it is but for that, and whose transcript is `<id>.jsonl`.
+    pub(crate) fn revive(&mut self, id: &str) {
+        let client = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().expect("starts");
+        let id_of = SessionId::new(id).expect("an id");
+        let mut session = self.store().read_session(&id_of).expect("reads").expect("has a record");
+        session.process = ProcessId::of(client.id());
+        session.transcript = self.root.join(format!("{id}.jsonl")).display().to_string();
+        self.store().write_session(&session).expect("writes");
+        let (_, old) = self.clients.iter_mut().find(|(name, _)| *name == id).expect("is there");
+        *old = client;
+    }
+
     pub(crate) fn register(&self, id: &str, domain: &str, pid: u32) {
         let mut session = Session::new(SessionId::new(id).expect("an id"));
         session.domain = Some(domain.to_owned()).filter(|d| !d.is_empty());

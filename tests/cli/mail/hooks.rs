@@ -389,7 +389,7 @@ fn what_comes_back_to_a_resumed_session_is_not_told_again() {
     node.register("b3", "backend", node.pid("f"));
     let nowhere = node.root.join("nowhere.jsonl");
     assert!(!resume(&node, "b3", &nowhere).contains("known?"));
-    assert_eq!(node.states("f", &known), ["backend queued -"]);
+    assert_eq!(node.states("f", &known), ["backend offered b2"]);
     fs::remove_file(node.root.join(".comm-node/sessions/b3.json")).expect("removes");
     let said = resume(&node, "b", &transcript);
     assert!(!said.contains("known?") && !said.contains("new?"), "{said}");
@@ -420,6 +420,81 @@ fn what_two_sessions_saw_is_not_told_a_third_time() {
         (node.prompt("b").as_str(), node.states("f", &known)),
         ("", vec!["backend seen b".to_owned()])
     );
+}
+
+/// A node in which b2 saw a question, has it in its transcript, and was killed.
+fn seen_and_killed() -> (Node, String) {
+    let mut node = Node::new();
+    let known = node.send("f", &["backend", "known?"]);
+    let told = node.prompt("b2");
+    assert!(told.contains("known?"), "{told}");
+    node.batch("b2");
+    fs::write(node.root.join("b2.jsonl"), format!("{}\n", json!({"attachment": told}))).expect("writes");
+    node.kill("b2");
+    (node, known)
+}
+
+/// Two sessions are resumed at once: the one takes the other for dead that has found nothing wrong with its own mail already.
+#[test]
+fn what_another_puts_back_is_not_told_again_to_who_is_resumed_meanwhile() {
+    let (mut node, known) = seen_and_killed();
+    // It looks while b2 is gone, and is not told before b2 is back.
+    let call = json!({"source": "resume", "transcript_path": node.root.join("b.jsonl")});
+    assert!(!node.told(START, "b", "SessionStart", &call).contains("known?"));
+    node.revive("b2");
+    assert_eq!((node.prompt("b2"), node.prompt("b")), (String::new(), String::new()));
+    node.batch("b2");
+    assert_eq!(node.states("f", &known), ["backend seen b2"]);
+}
+
+/// The same where the other one is told, and is gone after that.
+#[test]
+fn what_comes_back_in_the_middle_of_a_session_is_not_told_to_it_again() {
+    let (mut node, known) = seen_and_killed();
+    let told = node.told(START, "b", "SessionStart", &json!({"source": "startup"}));
+    assert!(told.contains("known?"), "{told}");
+    node.revive("b2");
+    assert_eq!(node.prompt("b2"), "");
+    node.kill("b");
+    assert_eq!(node.prompt("b2"), "");
+    assert_eq!(node.states("f", &known), ["backend seen b2"]);
+}
+
+/// The same where the other one is resumed without it, and would have been told again itself.
+#[test]
+fn what_is_queued_again_is_not_told_to_a_session_that_knows_it() {
+    let (mut node, known) = seen_and_killed();
+    let told = node.told(START, "b", "SessionStart", &json!({"source": "startup"}));
+    assert!(told.contains("known?"), "{told}");
+    let other = node.send("f", &["backend", "other"]);
+    assert!(node.prompt("b").contains("other"));
+    node.kill("b");
+    node.revive("b2");
+    node.revive("b");
+    let call = json!({"source": "resume", "transcript_path": node.root.join("b.jsonl")});
+    assert!(!node.told(START, "b", "SessionStart", &call).contains("known?"));
+    assert_eq!(node.states("f", &known), ["backend queued -"]);
+    let told = node.prompt("b2");
+    assert!(told.contains("other") && !told.contains("known?"), "{told}");
+    assert_eq!(node.states("f", &known), ["backend seen b2"]);
+    assert_eq!(node.states("f", &other), ["backend offered b2"]);
+}
+
+/// What was told before the client made the context anew is in it no more.
+#[test]
+fn what_a_compaction_took_away_is_told_where_it_comes_back() {
+    let (mut node, known) = seen_and_killed();
+    let told = node.told(START, "b", "SessionStart", &json!({"source": "startup"}));
+    assert!(told.contains("known?"), "{told}");
+    node.revive("b2");
+    let transcript = node.root.join("b2.jsonl");
+    let before = fs::read_to_string(&transcript).expect("reads");
+    let boundary = json!({"type": "system", "subtype": "compact_boundary"});
+    fs::write(&transcript, format!("{before}{boundary}\n")).expect("writes");
+    node.kill("b");
+    let told = node.prompt("b2");
+    assert!(told.contains("known?"), "{told}");
+    assert_eq!(node.states("f", &known), ["backend offered b2"]);
 }
 
 #[test]

@@ -59,7 +59,11 @@ pub(crate) fn view_in(message: &Message, item: &Item, now_ms: u64) -> Value {
 /// The state as people see it: what waits although its time is over is expired.
 pub(crate) fn state(message: &Message, state: &State, now_ms: u64) -> &'static str {
     match state {
-        State::Queued | State::Offering(_) | State::Offered(_) if message.is_expired(now_ms) => "expired",
+        State::Queued | State::Again | State::Offering(_) | State::Offered(_)
+            if message.is_expired(now_ms) =>
+        {
+            "expired"
+        }
         other => other.name(),
     }
 }

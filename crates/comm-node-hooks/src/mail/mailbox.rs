@@ -1,5 +1,10 @@
 //! The mailbox of a session's domain, and what is told of it.
 
+use std::cell::OnceCell;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
 use comm_node_core::guard::{self, Binding};
 use comm_node_core::mail::frame::{self, Digest};
 use comm_node_core::mail::{Message, Rank};
@@ -10,6 +15,11 @@ use comm_node_core::{Error, Result, clock};
 use crate::answer::Answer;
 use crate::scene::Scene;
 
+/// How much of a transcript's end is looked through for what a session was told.
+const TAIL: u64 = 8 << 20;
+/// What the client writes where it made the context anew: what stands before is in it no more.
+const ANEW: &[u8] = br#""subtype":"compact_boundary""#;
+
 /// The mailbox of a session's domain.
 pub(super) struct Mailbox<'s> {
     pub(super) scene: &'s Scene,
@@ -18,6 +28,9 @@ pub(super) struct Mailbox<'s> {
     pub(super) me: &'s SessionId,
     task: Option<&'s str>,
     pub(super) now_ms: u64,
+    /// Where the session's transcript is, empty if there is none, and its end, once that was read.
+    transcript: &'s str,
+    context: OnceCell<Vec<u8>>,
 }
 
 /// What is about to be told.
@@ -54,7 +67,30 @@ impl<'s> Mailbox<'s> {
         let Binding::Domain(domain) = guard::binding(&scene.registry, session) else { return None };
         let (mail, domain) = (scene.store.mail(), domain.name.as_str());
         let (me, task) = (&session.session_id, session.task.as_deref());
-        Some(Self { scene, mail, domain, me, task, now_ms: clock::now_ms() })
+        let (now_ms, transcript, context) = (clock::now_ms(), session.transcript.as_str(), OnceCell::new());
+        Some(Self { scene, mail, domain, me, task, now_ms, transcript, context })
+    }
+
+    /// The session's context is made anew: what it was told before is in it no more.
+    pub(super) fn forget(&mut self) {
+        self.transcript = "";
+    }
+
+    /// True if the session has `item` in its context: what reached its transcript is there, also after it was resumed.
+    pub(super) fn is_known(&self, item: &Item) -> bool {
+        let text = self.context.get_or_init(|| context(Path::new(self.transcript)));
+        let mark = [b"[", item.id.short().as_bytes()].concat();
+        text.windows(mark.len()).any(|window| window == mark)
+    }
+
+    /// True if `item` may have been told to this session before it came to where it is: others take up what a session
+    /// leaves that is gone, and it may come back when the session is resumed.
+    fn came_round(&self, item: &Item) -> bool {
+        match &item.state {
+            State::Queued | State::Acked(_) | State::Expired => false,
+            State::Again | State::Offering(_) => true,
+            State::Offered(id) | State::Seen(id) => id != self.me,
+        }
     }
 
     fn log(&self, event: &str, items: &[Item]) {
@@ -128,7 +164,8 @@ impl<'s> Mailbox<'s> {
         Ok(Some(message))
     }
 
-    /// Claims as many of `items` as fit, the most important first, and of these in the order given.
+    /// Claims as many of `items` as fit, the most important first, and of these in the order given. What the session knows
+    /// already is its own again, and is not told.
     pub(super) fn offer(self, items: Vec<Item>, room: usize) -> Result<Offer<'s>> {
         let mut digest = Digest::new(room);
         let mut claimed = Vec::new();
@@ -136,6 +173,10 @@ impl<'s> Mailbox<'s> {
             for item in items.iter().filter(|item| item.rank == rank) {
                 if !digest.has_room("") {
                     digest.leave(item.id);
+                    continue;
+                }
+                if self.came_round(item) && self.is_known(item) {
+                    self.mail.seen(self.domain, item, self.me)?;
                     continue;
                 }
                 let Some(message) = self.read(item)? else { continue };
@@ -155,4 +196,18 @@ impl<'s> Mailbox<'s> {
 /// Nothing is told.
 pub(super) fn nothing() -> Offer<'static> {
     Offer { mailbox: None, told: Vec::new(), text: String::new() }
+}
+
+/// The end of the transcript at `path`, as far as it can be read, from where the context was made anew.
+fn context(path: &Path) -> Vec<u8> {
+    let mut text = Vec::new();
+    if let Ok(mut file) = File::open(path) {
+        let len = file.metadata().map_or(0, |m| m.len());
+        let _ = file.seek(SeekFrom::Start(len.saturating_sub(TAIL)));
+        let _ = file.take(TAIL).read_to_end(&mut text);
+    }
+    if let Some(at) = text.windows(ANEW.len()).rposition(|window| window == ANEW) {
+        text.drain(..at);
+    }
+    text
 }

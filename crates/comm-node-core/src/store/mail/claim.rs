@@ -24,7 +24,7 @@ impl Mail<'_> {
     #[must_use]
     pub fn is_free(&self, domain: &str, item: &Item, me: &SessionId, now_ms: u64) -> bool {
         match &item.state {
-            State::Queued => true,
+            State::Queued | State::Again => true,
             State::Offering(id) if id == me => self.is_stale(domain, item, now_ms),
             State::Offering(id) | State::Offered(id) | State::Seen(id) => {
                 id != me && !self.store.session_lives(id, now_ms)

@@ -3,6 +3,7 @@
 //! ```text
 //! mail/<domain>/tmp/<id>.<rank>.md                        being sent: nobody looks at it
 //! mail/<domain>/new/<id>.<rank>.md                        queued
+//! mail/<domain>/new/<id>.<rank>.again.md                  queued again: it was told to a session that was resumed without it
 //! mail/<domain>/new/<id>.<rank>.offering-<session>.md     a hook of that session is writing it to its stdout
 //! mail/<domain>/new/<id>.<rank>.offered-<session>.md      it has
 //! mail/<domain>/cur/<id>.<rank>.seen-<session>.md         the model went on with it

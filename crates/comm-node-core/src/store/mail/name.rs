@@ -19,6 +19,8 @@ pub enum Place {
 pub enum State {
     /// Nobody was told.
     Queued,
+    /// It was told to a session that was resumed without it. Whoever takes it may know it too.
+    Again,
     /// A hook of this session is about to tell it.
     Offering(SessionId),
     /// This session was told.
@@ -36,7 +38,7 @@ impl State {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Queued | Self::Offering(_) => "queued",
+            Self::Queued | Self::Again | Self::Offering(_) => "queued",
             Self::Offered(_) => "offered",
             Self::Seen(_) => "seen",
             Self::Acked(_) => "acked",
@@ -48,7 +50,7 @@ impl State {
     #[must_use]
     pub fn session(&self) -> Option<&SessionId> {
         match self {
-            Self::Queued | Self::Expired => None,
+            Self::Queued | Self::Again | Self::Expired => None,
             Self::Offering(id) | Self::Offered(id) | Self::Seen(id) | Self::Acked(id) => Some(id),
         }
     }
@@ -77,6 +79,7 @@ impl Item {
         let state = match parts.next() {
             None => State::Queued,
             Some("expired") => State::Expired,
+            Some("again") => State::Again,
             Some(text) => {
                 let (word, session) = text.split_once('-')?;
                 let session = SessionId::new(session).ok()?;
@@ -103,6 +106,7 @@ impl Item {
         out.push_str(self.rank.name());
         let word = match &self.state {
             State::Queued => None,
+            State::Again => Some(".again"),
             State::Offering(_) => Some(".offering"),
             State::Expired => Some(".expired"),
             State::Offered(_) => Some(".offered"),
@@ -132,6 +136,7 @@ mod tests {
         let session = SessionId::new("aaaa-bb_c").expect("valid");
         let states = [
             State::Queued,
+            State::Again,
             State::Offering(session.clone()),
             State::Offered(session.clone()),
             State::Seen(session.clone()),
