@@ -242,7 +242,7 @@ impl Walker<'_> {
     fn sways(&mut self, variable: &str, value: &Argument) {
         let variable = variable.to_ascii_uppercase();
         let found = match runs::variable(&variable) {
-            _ if variable == "PATH" && !runs::is_usual_path(value.text()) => Some(Why::Program),
+            _ if variable == "PATH" && !runs::is_usual_path(value.text(), None) => Some(Why::Program),
             // As it is everywhere on Windows.
             Some(_) if variable == "HOME" => None,
             Some((_, kind)) => match runs::effect(kind, value) {

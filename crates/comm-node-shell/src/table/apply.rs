@@ -84,8 +84,10 @@ impl<'a> Call<'a> {
             }
         }
         self.options();
-        if self.name == "git" {
-            super::git::configured(&mut self);
+        match self.name {
+            "git" => super::git::configured(&mut self),
+            "ssh" | "scp" | "rsync" | "mosh" => super::ssh::configured(&mut self),
+            _ => {}
         }
         for clause in row.clauses() {
             match clause {

@@ -15,6 +15,7 @@ mod row;
 pub(crate) mod runs;
 mod search;
 mod sed;
+mod ssh;
 #[cfg(test)]
 mod tests;
 mod wrap;

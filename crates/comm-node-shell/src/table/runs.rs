@@ -207,8 +207,9 @@ pub(crate) fn setting(key: &str, value: &Argument) -> Option<Effect> {
 }
 
 /// Whether programs that are found by their name in what `PATH` was set to are what their names say: `text` is what it begins
-/// with, before what isn't known of it (mostly what it was before).
-pub(crate) fn is_usual_path(text: &str) -> bool {
+/// with, before what isn't known of it (mostly what it was before). `home` is the home directory, if it is known: its `bin` is the
+/// person's.
+pub(crate) fn is_usual_path(text: &str, home: Option<&str>) -> bool {
     const MORE: &str =
         "/usr/local/go/bin|/usr/lib/go/bin|/usr/games|/usr/local/games|/home/linuxbrew/.linuxbrew/bin";
     const ENDS: &str = "/go/bin|/.npm-global/bin|/.deno/bin|/.pyenv/bin|/.pyenv/shims|/.rbenv/bin|/.rbenv/shims|/.volta/bin|/.asdf/shims|\
@@ -218,9 +219,17 @@ pub(crate) fn is_usual_path(text: &str) -> bool {
         directory.is_empty()
             || super::lookup::usual(directory)
             || among(MORE, '|', directory)
+            || home.is_some_and(|home| directory.strip_prefix(home) == Some("/bin"))
             || ENDS.split('|').any(|end| directory.ends_with(end))
             || (directory.contains("/.nvm/versions/node/") && directory.ends_with("/bin"))
             || (directory.starts_with("/nix/store/") && directory.ends_with("/bin"))
     };
-    text.split([':', ';']).all(is_usual)
+    let mut directories = text.split([':', ';']).peekable();
+    while let Some(directory) = directories.next() {
+        // An empty one is the working directory, the last one excepted: what isn't known begins there, or nothing comes behind it.
+        if directory.is_empty() && directories.peek().is_some() || !is_usual(directory) {
+            return false;
+        }
+    }
+    true
 }

@@ -26,7 +26,10 @@ impl Walker<'_> {
         if name != "PATH" {
             return;
         }
-        if !runs::is_usual_path(value.text()) {
+        // All of it empty is the working directory.
+        if !runs::is_usual_path(value.text(), self.home.as_deref())
+            || matches!(value, Argument::Known(text) if text.is_empty())
+        {
             self.assign(state, PATHS, Value::Known("odd".into()), true);
         } else if !value.is_open() {
             // Behind what isn't known mostly stands what it was before.
