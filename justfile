@@ -6,7 +6,7 @@ default:
 
 # Quick tests, without the client
 test *args:
-    cargo test --workspace --locked --lib --bins --test cli {{args}}
+    cargo test --workspace --locked --lib --test cli {{args}}
 
 # All tests, as the README says
 test-all:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test: those of the workspace, then those that drive the real Claude Code client.
+# Runs every test: those of the workspace, and those that drive the real Claude Code client.
 set -uo pipefail
 
 usage() {
@@ -7,7 +7,7 @@ usage() {
 Usage: tests/run.sh
 
 Sets up the Claude Code client that the tests drive (from npm, into a cache directory outside
-the checkout), runs the tests of the workspace, then those with the client, where only the
+the checkout), runs the tests of the workspace, and at the same time those with the client, where only the
 loopback interface exists. It ends with a summary; the exit code is 0 if nothing failed.
 
 Needs cargo and git; for the tests with the client also npm (Node.js), and tmux for those
@@ -41,7 +41,8 @@ die() {
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 cd "$here/.." || exit 1
 logs=$(mktemp -d) || die "could not make a temporary directory; set TMPDIR to one you may write"
-trap 'rm -rf "$logs"' EXIT
+beside=
+trap '[ -z "$beside" ] || kill -- "-$beside" 2>/dev/null; rm -rf "$logs"' EXIT
 
 required=0
 if [ "${CI-}" = true ] || [ "${COMM_NODE_REQUIRE_CLIENT-}" = 1 ]; then
@@ -66,15 +67,21 @@ sum() {
     sed -n "s/^test result: .* \([0-9][0-9]*\) $2[;.].*/\1/p" "$1" | awk '{ n += $1 } END { print n + 0 }'
 }
 
-# suite NAME COMMAND…: runs a command that runs tests, and counts them.
-suite() {
-    local name=$1 log start code p f s
+# Two suites may run at once, each with a log and a note of its own.
+# run NAME COMMAND…: runs a command that runs tests; `count` reads what it left.
+run() {
+    local name=$1 start=$SECONDS code
     shift
-    log=$logs/${name// /-}
-    start=$SECONDS
-    step "$name: $*"
-    "$@" </dev/null 2>&1 | tee "$log"
+    "$@" </dev/null 2>&1 | tee "$logs/$name"
     code=${PIPESTATUS[0]}
+    echo "$code $((SECONDS - start))" >"$logs/$name.end"
+}
+
+# count NAME: counts the tests of a suite that has ended.
+count() {
+    local name=$1 log=$logs/$1 code=1 took=0 p f s
+    # Without its note it was not run to the end.
+    [ ! -s "$log.end" ] || read -r code took <"$log.end"
     s=$(grep -c '^SKIPPED: ' "$log")
     # A test that skips itself counts as passed with cargo, but not here.
     p=$(($(sum "$log" passed) - s))
@@ -84,7 +91,7 @@ suite() {
         rows+=("$(printf '%-16s could not be run to the end (exit code %d)' "$name" "$code")")
     fi
     rows+=("$(printf '%-16s %4d passed, %d failed, %d skipped, %d ignored %6d s' "$name" "$p" "$f" "$s" \
-        "$(sum "$log" ignored)" $((SECONDS - start)))")
+        "$(sum "$log" ignored)" "$took")")
     passed=$((passed + p))
     failed=$((failed + f))
     skipped=$((skipped + s))
@@ -117,10 +124,34 @@ done < <(cargo metadata --format-version 1 --no-deps --locked --offline |
     grep -o '"kind":\["test"\],"crate_types":\["bin"\],"name":"[^"]*"' | sed 's/.*:"\([^"]*\)"$/\1/' | sort -u)
 [ ${#others[@]} -gt 0 ] || die "could not read the names of the test programs from cargo metadata"
 
-suite "workspace" cargo test --workspace --locked --no-fail-fast --lib --bins "${others[@]}"
-suite "documentation" cargo test --workspace --locked --no-fail-fast --doc
+workspace() {
+    run workspace cargo test --workspace --locked --no-fail-fast --lib "${others[@]}"
+    run documentation cargo test --workspace --locked --no-fail-fast --doc
+}
+
+# A client waits much of its time, for a turn, a timer or another process: more of them than processors, and the other
+# tests beside them, keep the processors busy. What those say is kept, and shown when they have ended.
 if [ -z "$no_client" ]; then
-    suite "client" tests/client/netns.sh cargo test --locked --offline --test client
+    step "the workspace's tests and the client's, at the same time; the client's are shown first"
+    # In a process group of its own, all of which ends with this.
+    set -m
+    workspace >"$logs/beside" 2>&1 </dev/null &
+    beside=$!
+    set +m
+    RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) * 2))} \
+        run client tests/client/netns.sh cargo test --workspace --locked --offline --test client
+    wait "$beside"
+    beside=
+    step "the workspace's tests, which ran meanwhile"
+    cat "$logs/beside"
+else
+    step "the workspace's tests"
+    workspace
+fi
+count workspace
+count documentation
+if [ -z "$no_client" ]; then
+    count client
 else
     rows+=("$(printf '%-16s SKIPPED, all of them: %s' client "$no_client")")
 fi
