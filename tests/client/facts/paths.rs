@@ -87,6 +87,32 @@ fn some_paths_are_refused_by_the_client_itself() {
     assert_eq!(node.read("real.txt").as_deref(), Some("real\n"));
 }
 
+/// The client writes a file anew and puts it in the place of the old one: a second name of the old one, which may be
+/// somebody else's, keeps what it had.
+#[test]
+fn an_edit_parts_a_file_from_its_second_name() {
+    let node = Node::builder().file("web/x.txt", "one\n").file("web/y.txt", "one\n").build();
+    std::fs::create_dir(node.path("api")).expect("makes");
+    for name in ["x.txt", "y.txt"] {
+        let (theirs, own) = (node.path(&format!("web/{name}")), node.path(&format!("api/{name}")));
+        std::fs::hard_link(theirs, own).expect("links");
+    }
+    let script = Script::new([
+        Turn::read(node.text("api/x.txt")),
+        Turn::edit(node.text("api/x.txt"), "one", "two"),
+        Turn::read(node.text("api/y.txt")),
+        Turn::write(node.text("api/y.txt"), "two\n"),
+    ]);
+    let Some(client) = Client::start(script) else {
+        return;
+    };
+    client.headless(node.root(), "go").run().assert_success();
+    for name in ["x.txt", "y.txt"] {
+        assert_eq!(node.read(&format!("api/{name}")).as_deref(), Some("two\n"), "{name}");
+        assert_eq!(node.read(&format!("web/{name}")).as_deref(), Some("one\n"), "{name}");
+    }
+}
+
 #[test]
 fn notebook_paths_are_normalised_too_and_multi_edit_is_gone() {
     let notebook = json!({
