@@ -35,6 +35,8 @@ fn read_from(source: &mut impl Read, ready: impl Fn(()) -> Result<()>) -> Result
         }
         if let Some(end) = scan.feed(&bytes[len..len + got]) {
             bytes.truncate(len + end);
+            // What comes next lies in the pages that were touched here.
+            bytes.shrink_to_fit();
             return String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8".into()));
         }
         len += got;

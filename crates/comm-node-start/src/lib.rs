@@ -23,6 +23,9 @@ struct Block(UnsafeCell<[u8; SIZE]>);
 // twice while it is in use.
 unsafe impl Sync for Block {}
 
+/// Behind all else that is zero at the start (`link/block-last.ld`): that lies in the page of the data then, and in the block's
+/// first, instead of behind half a megabyte.
+#[cfg_attr(target_env = "musl", unsafe(link_section = ".bss.comm_node_block"))]
 static BLOCK: Block = Block(UnsafeCell::new([0; SIZE]));
 /// The bytes of the block in use, from its front.
 static USED: AtomicUsize = AtomicUsize::new(0);
