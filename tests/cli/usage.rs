@@ -408,8 +408,17 @@ fn what_stands_in_the_place_of_records_lowers_no_sum() {
         assert!(said.out.contains(place) || said.err.contains(place), "{place} {how}: {said:?}");
         let said = node.run("", &["usage"]).good();
         assert_eq!(spent(), Some(1), "{place} {how}: {said:?}");
-        node.run("", &["usage", "--import", "f.jsonl"]).good();
-        assert_eq!(spent(), Some(1), "{place} {how}");
+        let said = node.run("", &["usage", "--import", "f.jsonl"]).good();
+        if (place, how) == ("sessions", "closed") {
+            // Nobody but the person knows that these are all. Until then it is rather too much than too little.
+            assert!(spent() >= Some(1) && said.err.contains("sessions.damaged-"), "{said:?}");
+            let names = fs::read_dir(&ledger).expect("lists").map(|entry| entry.expect("lists").path());
+            let aside: Vec<_> = names.filter(|path| path.to_string_lossy().contains(".damaged-")).collect();
+            assert_eq!(aside.len(), 1, "{aside:?}");
+            fs::remove_file(&aside[0]).expect("removes");
+            node.run("", &["usage"]).good();
+        }
+        assert_eq!(spent(), Some(1), "{place} {how}: {said:?}");
     }
 }
 

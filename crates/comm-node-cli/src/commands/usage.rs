@@ -137,7 +137,8 @@ fn settle(here: &Here, out: &Out) -> Result<Vec<(Source, Record)>> {
     let books = ledger.open(Deadline::after(PATIENCE)).context("the ledger is taken")?;
     let mut records = Vec::new();
     let survey = ledger.survey();
-    let mut unread = Unread { sources: ledger.lost_sources(), all: ledger.lost_all(), ..Unread::default() };
+    let aside = ledger.lost_all();
+    let mut unread = Unread { sources: ledger.lost_sources(), all: aside.is_some(), ..Unread::default() };
     for (session, e) in survey.failed {
         out.note(format!("{e}; {}", e.remedy()));
         unread.all |= session.is_none();
@@ -156,13 +157,20 @@ fn settle(here: &Here, out: &Out) -> Result<Vec<(Source, Record)>> {
             }
         }
     }
+    let until = match aside {
+        Some(aside) => format!(
+            " until {} is removed; first import the transcripts of the records that are gone with `comm-node usage --import`",
+            crate::out::path(&aside)
+        ),
+        None => String::new(),
+    };
     let now = clock::now_ms();
     let live = |source: &Source| here.store.session_lives(&source.session, now);
     for domain in domains(here, &records) {
         match books.rebuild(&domain, &records, &unread, &live)? {
             Rebuilt::Same | Rebuilt::Made => {}
             Rebuilt::Kept => out.note(format!(
-                "domain {domain}: its sum says more than the records that can be read, and stays as it is"
+                "domain {domain}: its sum says more than the records that can be read, and stays as it is{until}"
             )),
             Rebuilt::Lowered(by) => out.note(format!(
                 "domain {domain}: its sum said more than all records do, and is now lower by {}",

@@ -227,10 +227,13 @@ impl<'s> Ledger<'s> {
         lost
     }
 
-    /// True if what stood in the place of all records was set aside. Not for hooks.
+    /// Where what stood in the place of all records was set aside. As long as that is there, nobody knows which of them
+    /// are missing. Not for hooks.
     #[must_use]
-    pub fn lost_all(&self) -> bool {
-        names(&self.dir()).iter().any(|name| name.starts_with("sessions.damaged-"))
+    pub fn lost_all(&self) -> Option<PathBuf> {
+        let dir = self.dir();
+        let aside = names(&dir).into_iter().find(|name| name.starts_with("sessions.damaged-"))?;
+        Some(dir.join(aside))
     }
 
     /// The domains that have a tally, sorted.
@@ -579,7 +582,9 @@ impl<'s> Books<'s> {
         while self.count_mail(domain, &mut tally)? {}
         // What is open of a record that can't be read is all that is known of it.
         for (name, account) in &tally.open {
-            if Source::parse(name).is_some_and(|source| unread.has(&source)) {
+            let is_lost =
+                |source: &Source| unread.has(source) && records.iter().all(|(known, _)| known != source);
+            if Source::parse(name).is_some_and(|source| is_lost(&source)) {
                 right.open.insert(name.clone(), account.clone());
             }
         }
