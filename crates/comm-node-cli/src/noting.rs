@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use comm_node_core::deadline::Deadline;
-use comm_node_core::markdown::Fault;
+use comm_node_core::markdown::{Fault, parse};
 use comm_node_core::notes::{self, MAX_FILE};
 use comm_node_core::store::{Durability, Lock, file};
 use comm_node_core::{clock, node};
@@ -108,8 +108,8 @@ impl Notes {
         Ok(file::replace(&note.path, text.as_bytes(), Durability::Flushed)?)
     }
 
-    /// Adds `entry` to the file `note`.
-    pub(crate) fn add(&self, note: &Note, title: &str, entry: &str) -> Result<()> {
+    /// Adds `entry` to the file `note`, and says so if a block had to be ended for that.
+    pub(crate) fn add(&self, out: &Out, note: &Note, title: &str, entry: &str) -> Result<()> {
         let text = notes::append(Some(&note.text), title, entry);
         // Nobody would read it any more.
         if text.len() as u64 > MAX_FILE {
@@ -119,7 +119,11 @@ impl Notes {
                 text.len()
             );
         }
-        self.write(note, &text)
+        self.write(note, &text)?;
+        if let Some(open) = parse(&note.text, 1).1 {
+            out.note(format!("ended at its last line: {}", open.fault().in_file(&note.shown)));
+        }
+        Ok(())
     }
 }
 

@@ -111,7 +111,7 @@ fn add(args: &AddArgs, env: &Env, out: &Out, notes: &Notes) -> Result<Outcome> {
     };
     let lock = notes.lock()?;
     let note = notes.own(blocker::FILE)?;
-    notes.add(&note, blocker::TITLE, &blocker::write(&entry))?;
+    notes.add(out, &note, blocker::TITLE, &blocker::write(&entry))?;
     drop(lock);
     out.line(format!("added to {}: {}", note.shown, one_line(&summary, 200)));
     if let (Some(here), Some(_)) = (&notes.here, &record)
@@ -198,7 +198,7 @@ fn resolve(args: &ResolveArgs, out: &Out, notes: &Notes) -> Result<Outcome> {
         Some(_) if note.shown.starts_with(comm_node_core::node::STATE) => notes.own(blocker::RESOLVED)?,
         _ => notes.project(&name)?,
     };
-    notes.add(&kept, "Resolved Blockers", &format!("{}\n{answer}", taken.trim_end()))?;
+    notes.add(out, &kept, "Resolved Blockers", &format!("{}\n{answer}", taken.trim_end()))?;
     notes.write(note, &rest)?;
     out.line(format!("resolved: {}", one_line(&one.summary, 200)));
     Ok(Outcome::Done)

@@ -71,7 +71,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             let entry = Finding { line: 0, when, title: title.clone(), notes: more.clone(), affects };
             let _lock = notes.lock()?;
             let note = notes.own(finding::FILE)?;
-            notes.add(&note, finding::TITLE, &finding::write(&entry))?;
+            notes.add(out, &note, finding::TITLE, &finding::write(&entry))?;
             out.line(format!("added to {}: {}", note.shown, one_line(&title, 200)));
             Ok(Outcome::Done)
         }

@@ -76,7 +76,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
             let _lock = notes.lock()?;
             // Read again: another command may have added one while this one waited.
             let note = notes.project(issue::FILE)?;
-            notes.add(&note, issue::TITLE, &issue::write(&entry))?;
+            notes.add(out, &note, issue::TITLE, &issue::write(&entry))?;
             out.line(format!("added to {}: {}", note.shown, one_line(&title, 200)));
             Ok(Outcome::Done)
         }

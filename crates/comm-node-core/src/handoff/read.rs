@@ -4,7 +4,7 @@
 use super::{DECISIONS, Handoff, Head, MAX_ITEMS, SECTIONS, Step};
 use crate::clock;
 use crate::mail::form::{many, one};
-use crate::markdown::{Fault, Line, lines, quoted};
+use crate::markdown::{Fault, Kind, Line, first_line, further_line, parse, quoted, text_line};
 
 /// What may stand instead of a list.
 const NONE: &str = "none";
@@ -32,7 +32,8 @@ pub fn read_anyway(text: &str, task: Option<&str>) -> (Handoff, Vec<Fault>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut faults = Vec::new();
     let (head, rest, first) = split(text, task, &mut faults);
-    let all = lines(rest, first);
+    let (all, open) = parse(rest, first);
+    faults.extend(open.map(|open| open.fault()));
     let mut out = Handoff { head, ..Handoff::default() };
     let body = title(&all, &mut out, &mut faults);
     let sections = sections(body, &mut faults);
@@ -251,9 +252,9 @@ fn section(out: &mut Handoff, name: &str, line: u32, body: &[Line<'_>], faults: 
 }
 
 /// The text of a section, without the empty lines around it.
-fn plain(body: &[Line<'_>]) -> String {
-    let texts: Vec<&str> =
-        body.iter().map(|line| line.text.strip_prefix('\\').unwrap_or(line.text)).collect();
+fn plain<'a>(body: &[Line<'a>]) -> String {
+    let text = |line: &Line<'a>| if line.kind == Kind::Plain { text_line(line.text) } else { line.text };
+    let texts: Vec<&str> = body.iter().map(text).collect();
     texts.join("\n").trim_matches('\n').to_owned()
 }
 
@@ -264,6 +265,12 @@ fn is_none(body: &[Line<'_>]) -> bool {
     lines.next().is_none() && first.is_none_or(|text| text == NONE)
 }
 
+/// What the line says with which an item goes on.
+fn further<'a>(line: &Line<'a>) -> &'a str {
+    let text = line.text.trim();
+    if line.kind == Kind::Plain { further_line(text) } else { text }
+}
+
 fn steps(body: &[Line<'_>], faults: &mut Vec<Fault>) -> Vec<Step> {
     let mut out: Vec<Step> = Vec::new();
     if is_none(body) {
@@ -271,12 +278,13 @@ fn steps(body: &[Line<'_>], faults: &mut Vec<Fault>) -> Vec<Step> {
     }
     for line in body.iter().filter(|line| !line.is_blank()) {
         if let Some((done, text)) = line.checkbox() {
-            out.push(Step { done, text: text.to_owned() });
+            out.push(Step { done, text: first_line(text).to_owned() });
         } else if line.is_indented()
+            && !line.is_nearly_task()
             && let Some(last) = out.last_mut()
         {
             last.text.push('\n');
-            last.text.push_str(line.text.trim());
+            last.text.push_str(further(line));
         } else {
             let what = format!("{} is no next step", quoted(line.text));
             faults.push(Fault::new(line.number, what, "write `- [ ] <next step>`"));
@@ -294,7 +302,7 @@ fn items(body: &[Line<'_>], form: &str, faults: &mut Vec<Fault>) -> Vec<String> 
     }
     for line in body.iter().filter(|line| !line.is_blank()) {
         match line.bullet() {
-            Some(text) => out.push(text.trim_matches('`').to_owned()),
+            Some(text) => out.push(first_line(text).trim_matches('`').to_owned()),
             None => {
                 let what = format!("{} is no item of the list", quoted(line.text));
                 faults.push(Fault::new(line.number, what, format!("write `{form}`")));
@@ -316,13 +324,13 @@ fn loose(body: &[Line<'_>]) -> Vec<String> {
         if line.is_blank() {
             open = false;
         } else if let Some(text) = line.bullet() {
-            out.push(text.to_owned());
+            out.push(first_line(text).to_owned());
             open = true;
         } else if let (true, Some(last)) = (open || line.is_indented(), out.last_mut()) {
             last.push('\n');
-            last.push_str(line.text.trim());
+            last.push_str(further(line));
         } else {
-            out.push(line.text.trim().to_owned());
+            out.push(first_line(line.text.trim()).to_owned());
             open = true;
         }
     }
@@ -420,6 +428,25 @@ mod tests {
     fn lines_count_behind_the_frontmatter() {
         let text = format!("---\nversion: 1\nfrom: backend\n---\n\n{}", OLD.replace("- [ ]", "-"));
         assert!(faults(&text)[0].starts_with("h.md:10: "), "{:?}", faults(&text));
+    }
+
+    #[test]
+    fn steps_are_found_in_each_other_and_behind_blocks() {
+        let next = " - [x] a\n   - [ ] b\n     more\n<!-- - [ ] x -->\n<!--\n- [ ] y\n-->\n  - [ ] c\n";
+        let text = OLD.replace("- [ ] wire the page\n- [x] talk\n", next);
+        let text = text.replace("The API", "````\n```\n## Next\n- [ ] z\n````\n~~~\n## x\n~~~\nThe API");
+        let handoff = read(&text).expect("valid");
+        let steps: Vec<_> = handoff.next.iter().map(|step| (step.done, step.text.as_str())).collect();
+        assert_eq!(steps, [(true, "a"), (false, "b\nmore"), (false, "c")]);
+        let open = faults(&OLD.replace("The API", "~~~~\nThe API"));
+        assert!(
+            open[0].starts_with(
+                "h.md:3: the block of code that begins here has no end: nothing below it is read"
+            ),
+            "{open:?}"
+        );
+        let near = faults(&OLD.replace("- [x] talk", "  - [] talk"));
+        assert!(near[0].starts_with("h.md:6: `  - [] talk` is no next step"), "{near:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{UNKNOWN, entries, fields, has_year, is_minute, line_of, no_headings};
-use crate::markdown::{Fault, lines, quoted};
+use crate::markdown::{Fault, parse, quoted};
 
 /// The title of the file.
 pub const TITLE: &str = "Active Blockers";
@@ -34,9 +34,10 @@ pub struct Blocker {
 /// The active blockers in `text`, and what is wrong with it. One that lacks a field counts all the same.
 #[must_use]
 pub fn read(text: &str) -> (Vec<Blocker>, Vec<Fault>) {
-    let all = lines(text.strip_prefix('\u{feff}').unwrap_or(text), 1);
+    let (all, open) = parse(text, 1);
     let form = "write `## YYYY-MM-DD HH:MM — <summary>`";
     let (mut found, mut faults) = (Vec::new(), no_headings(&all, form));
+    faults.extend(open.map(|open| open.fault()));
     for entry in entries(&all) {
         let year = has_year(entry.title);
         match entry.level {
@@ -185,6 +186,24 @@ mod tests {
         }
         // What is in a code block is no blocker and no fault.
         assert_eq!(read("```\n### 2026-01-01\n```\n"), (Vec::new(), Vec::new()));
+        // Whatever the block looks like; and what stands behind it is found.
+        let example = GOOD.replace("# Active Blockers\n\n", "");
+        for block in [
+            format!("````\n```\n{example}````\n"),
+            format!("~~~ md\n```\n### 2026-01-01\n~~~\n"),
+            format!("  ```\n{example}   ```\n"),
+            format!("<!-- An example:\n{example}-->\n"),
+            "<!-- ### 2026-01-01 -->\n".to_owned(),
+        ] {
+            let (found, faults) = read(&format!("{block}{GOOD}"));
+            assert_eq!((found.len(), faults.len()), (1, 0), "{block}{faults:?}");
+            let blank = GOOD.replace("- Context: bd-102, the login\n", "- Context: <!-- the task -->\n");
+            assert!(fault(&format!("{block}{blank}")).contains("the field `Context` is empty"));
+        }
+        let open = format!("````\n```\n{GOOD}");
+        assert!(fault(&open).starts_with("b.md:1: the block of code that begins here has no end"));
+        // What is added there is found.
+        assert_eq!(read(&super::super::append(Some(&open), TITLE, &example)).0.len(), 1);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{UNKNOWN, entries, field, has_year, is_date, line_of, no_headings};
-use crate::markdown::{Fault, lines, quoted};
+use super::{UNKNOWN, entries, field, has_year, is_date, line_of, no_headings, value};
+use crate::markdown::{Fault, first_line, is_unseen, parse, push_item, quoted};
 
 /// The title of the file.
 pub const TITLE: &str = "Findings";
@@ -28,9 +28,10 @@ pub struct Finding {
 /// The findings in `text`, and what is wrong with it.
 #[must_use]
 pub fn read(text: &str) -> (Vec<Finding>, Vec<Fault>) {
-    let all = lines(text.strip_prefix('\u{feff}').unwrap_or(text), 1);
+    let (all, open) = parse(text, 1);
     let form = "write `## YYYY-MM-DD: <title>`";
     let (mut found, mut faults) = (Vec::new(), no_headings(&all, form));
+    faults.extend(open.map(|open| open.fault()));
     for entry in entries(&all) {
         if entry.level == 1 && !has_year(entry.title) || entry.level > 2 && !has_year(entry.title) {
             continue;
@@ -45,11 +46,11 @@ pub fn read(text: &str) -> (Vec<Finding>, Vec<Fault>) {
             }
         };
         let bullets: Vec<&str> = entry.body.iter().filter_map(|line| line.bullet()).collect();
-        let affects = field(entry.body, "Affects").filter(|text| !text.is_empty());
+        let affects = field(entry.body, "Affects").filter(|text| !is_unseen(text));
         if affects.is_none() {
             let help = "end it with `- Affects: …`";
             faults.push(Fault::new(entry.line, "the field `Affects` is missing", help));
-        } else if !bullets.last().is_some_and(|last| last.starts_with("Affects:")) {
+        } else if !bullets.last().is_some_and(|last| value(last, "Affects").is_some()) {
             let help = "put it behind the others";
             faults.push(Fault::new(entry.line, "`- Affects: …` is not the last bullet", help));
         }
@@ -57,7 +58,11 @@ pub fn read(text: &str) -> (Vec<Finding>, Vec<Fault>) {
             line: entry.line,
             when: when.to_owned(),
             title: title.to_owned(),
-            notes: bullets.iter().filter(|b| !b.starts_with("Affects:")).map(|b| (*b).to_owned()).collect(),
+            notes: bullets
+                .iter()
+                .filter(|b| value(b, "Affects").is_none())
+                .map(|b| first_line(b).to_owned())
+                .collect(),
             affects: affects.unwrap_or_else(|| UNKNOWN.to_owned()),
         });
     }
@@ -70,9 +75,7 @@ pub fn read(text: &str) -> (Vec<Finding>, Vec<Fault>) {
 pub fn write(finding: &Finding) -> String {
     let mut out = format!("## {}: {}\n", finding.when, line_of(&finding.title));
     for note in &finding.notes {
-        out.push_str("- ");
-        out.push_str(&line_of(note));
-        out.push('\n');
+        push_item(&mut out, "- ", &line_of(note));
     }
     out.push_str("- Affects: ");
     out.push_str(&line_of(&finding.affects));
@@ -91,6 +94,19 @@ mod tests {
         assert!(faults.is_empty(), "{faults:?}");
         assert_eq!((found[0].title.as_str(), found[0].affects.as_str()), ("The API pages", "web, docs"));
         assert!(text.ends_with(&write(&found[0])));
+        let odd = Finding { notes: vec!["<!-- a".into(), "```".into()], ..found[0].clone() };
+        let (again, faults) = read(&write(&odd));
+        assert_eq!((&again[0].notes, &again[0].affects, faults.len()), (&odd.notes, &odd.affects, 0));
+    }
+
+    #[test]
+    fn marks_around_a_name_make_no_other_field_of_it() {
+        for affects in ["- **Affects**: a", "- **Affects:** a", " - Affects: a", "*\tAffects: a"] {
+            let text = format!("## 2026-04-10: x\n- y\n{affects}\n<!-- - z -->\n");
+            let (found, faults) = read(&text);
+            assert!(faults.is_empty(), "{text}{faults:?}");
+            assert_eq!((found[0].affects.as_str(), found[0].notes.as_slice()), ("a", &["y".to_owned()][..]));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub mod pending;
 pub mod plan;
 
 use crate::clock;
-use crate::markdown::{Fault, Line, quoted};
+use crate::markdown::{Fault, Kind, Line, is_unseen, parse, quoted};
 use crate::text::visible;
 
 /// What stands for something that nobody knows.
@@ -37,18 +37,15 @@ pub(crate) fn entries<'l, 't>(all: &'l [Line<'t>]) -> Vec<Entry<'l, 't>> {
     heads.iter().enumerate().filter_map(entry).collect()
 }
 
-/// The value of the bullet `- <name>: …` in `body`, further lines included. Marks around the name don't count.
+/// The value of the bullet `- <name>: …` in `body`, further lines included.
 pub(crate) fn field(body: &[Line<'_>], name: &str) -> Option<String> {
     let mut out: Option<String> = None;
-    for line in body {
+    for line in body.iter().filter(|line| line.kind != Kind::Comment) {
         if let Some(bullet) = line.bullet() {
             if out.is_some() {
                 break;
             }
-            let plain = bullet.strip_prefix("**").unwrap_or(bullet);
-            let rest = plain.strip_prefix(name).map(|rest| rest.strip_prefix("**").unwrap_or(rest));
-            let value = rest.and_then(|rest| rest.strip_prefix(':'));
-            out = value.map(|value| value.strip_prefix("**").unwrap_or(value).trim().to_owned());
+            out = value(bullet, name).map(str::to_owned);
         } else if let (true, false, Some(out)) = (line.is_indented(), line.is_blank(), out.as_mut()) {
             out.push('\n');
             out.push_str(line.text.trim());
@@ -57,6 +54,13 @@ pub(crate) fn field(body: &[Line<'_>], name: &str) -> Option<String> {
         }
     }
     out
+}
+
+/// What the bullet `bullet` says of the field `name`, if it is that. Marks around the name don't count.
+pub(crate) fn value<'t>(bullet: &'t str, name: &str) -> Option<&'t str> {
+    let rest = bullet.strip_prefix("**").unwrap_or(bullet).strip_prefix(name)?;
+    let value = rest.strip_prefix("**").unwrap_or(rest).strip_prefix(':')?;
+    Some(value.strip_prefix("**").unwrap_or(value).trim())
 }
 
 /// The values of all of `names` in `body`; for one that is missing or empty a fault at `line`.
@@ -68,7 +72,7 @@ pub(crate) fn fields<const N: usize>(
     faults: &mut Vec<Fault>,
 ) -> [String; N] {
     names.map(|name| match field(body, name) {
-        Some(value) if !value.is_empty() => value,
+        Some(value) if !is_unseen(&value) => value,
         found => {
             let what = if found.is_some() { "is empty" } else { "is missing" };
             faults.push(Fault::new(
@@ -102,7 +106,7 @@ pub(crate) fn is_minute(text: &str) -> bool {
 /// What was meant as a dated heading and is none: without a space behind its marks, or with one before them.
 pub(crate) fn no_headings(all: &[Line<'_>], form: &str) -> Vec<Fault> {
     let mut out = Vec::new();
-    for line in all.iter().filter(|line| !line.fenced && line.heading().is_none()) {
+    for line in all.iter().filter(|line| line.kind == Kind::Plain && line.heading().is_none()) {
         let text = line.text.trim_start();
         let title = text.trim_start_matches('#');
         if title.len() < text.len() && has_year(title.trim_start()) {
@@ -112,7 +116,7 @@ pub(crate) fn no_headings(all: &[Line<'_>], form: &str) -> Vec<Fault> {
     out
 }
 
-/// `text` (what was there, if anything) with `entry` at its end, behind `title`.
+/// `text` (what was there, if anything) with `entry` at its end, behind `title`. A block that nothing ended is ended first.
 #[must_use]
 pub fn append(text: Option<&str>, title: &str, entry: &str) -> String {
     let mut out = match text {
@@ -121,6 +125,10 @@ pub fn append(text: Option<&str>, title: &str, entry: &str) -> String {
     };
     // A file keeps the line ends that it has.
     let end = if out.contains("\r\n") { "\r\n" } else { "\n" };
+    if let Some(open) = parse(&out, 1).1 {
+        out.push_str(end);
+        out.push_str(&open.end());
+    }
     out.push_str(end);
     for line in entry.trim_end().lines() {
         out.push_str(end);

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::handoff::{self, Handoff, Head, Step, pipeline};
+use comm_node_core::markdown::lines;
 use comm_node_core::store::{Release, Shelf};
 use comm_node_core::text::{self, one_line};
 
@@ -189,7 +190,7 @@ fn said(args: &Args) -> Result<Handoff> {
         }
     };
     // The files are filled in anyway.
-    let lists_files = text.lines().any(|line| line.trim_end() == "## Files touched");
+    let lists_files = lines(&text, 1).iter().any(|line| line.heading() == Some((2, "Files touched")));
     let text = if lists_files { text } else { format!("{}\n## Files touched\nNone\n", text.trim_end()) };
     let mut handoff = handoff::read_as(&text, Some(&args.task)).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| fault.in_file("stdin")).collect();
