@@ -83,7 +83,7 @@ fn what_is_for_everybody_renders_as_it_should() {
     let convention = engine.templates().get("convention.md").expect("there");
     let context = Subject::ANYBODY.context(None).expect("a context");
     let _ = write!(all, "──── convention.md\n{}", engine.part(convention, &context).expect("renders"));
-    for (path, text) in plan::files(&engine, Subject::ANYBODY).expect("renders") {
+    for (path, text) in plan::files(&engine).expect("renders") {
         let _ = write!(all, "──── {}\n{text}", path.display());
     }
     golden("everybody.golden", &all);
@@ -189,7 +189,7 @@ fn made(
         let subject = Subject { registry, domain };
         for role in about(name, registry) {
             let mut context = subject.context(role.as_ref()).expect("a context");
-            change(&mut context);
+            change(context.data_mut());
             let made = match name.contains('/') {
                 true => engine.file(template, &context, role.as_ref().map(|r| r.name.as_str())),
                 false => engine.part(template, &context),
@@ -245,7 +245,7 @@ fn no_variable_can_go_unnoticed() {
         Subject { registry: Some(&registries[1]), domain: Some(domain) }.context(roles::builtin().first());
     let full = full.expect("a context");
     let mut paths: Vec<Vec<String>> = Vec::new();
-    for (key, value) in full.as_object().expect("an object") {
+    for (key, value) in full.data().as_object().expect("an object") {
         paths.push(vec![key.clone()]);
         for inner in value.as_object().into_iter().flatten().map(|(k, _)| k) {
             paths.push(vec![key.clone(), inner.clone()]);

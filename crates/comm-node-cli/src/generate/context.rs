@@ -7,6 +7,7 @@ use anyhow::Result;
 use comm_node_core::budget::{Budget, Limit, Span, Unit};
 use comm_node_core::node::registry::{Domain, Registry, Role};
 use comm_node_core::node::roles::{self, model_alias};
+use handlebars::Context;
 use serde_json::{Value, json};
 
 use super::safe::{code, plain};
@@ -34,25 +35,66 @@ impl<'r> Subject<'r> {
     ///
     /// # Errors
     /// What is wrong with the node's roles.
-    pub fn context(&self, role: Option<&Role<'_>>) -> Result<Value> {
-        let roles = match self.registry {
+    pub fn context(&self, role: Option<&Role<'_>>) -> Result<Context> {
+        let mut context = Ground::new(self.registry)?.context(self.domain);
+        put_role(&mut context, role);
+        Ok(context)
+    }
+}
+
+/// What is the same for all files of a node, made once.
+#[derive(Debug)]
+pub struct Ground<'r> {
+    /// The roles in force.
+    pub roles: Vec<Role<'r>>,
+    registry: Option<&'r Registry<'r>>,
+    domains: Vec<Value>,
+    gate: Vec<String>,
+    pipelines: Vec<String>,
+}
+
+impl<'r> Ground<'r> {
+    /// That of the node, or of nobody in particular.
+    ///
+    /// # Errors
+    /// What is wrong with the node's roles.
+    pub fn new(registry: Option<&'r Registry<'r>>) -> Result<Self> {
+        let roles = match registry {
             Some(registry) => registry.roles.list().map_err(|why| anyhow::anyhow!(why))?,
             None => roles::builtin(),
         };
-        let domains: &[Domain<'r>] = self.registry.map_or(&[], |r| &r.domains);
-        let others: Vec<&Domain<'r>> =
-            domains.iter().filter(|d| self.domain.is_none_or(|own| own.name != d.name)).collect();
-        Ok(json!({
+        // One more than are named: a domain is not among its own peers.
+        let domains = registry.map_or(&[][..], |r| &r.domains).iter().take(PEERS + 1).map(domain).collect();
+        let gate = registry.map_or(Vec::new(), |r| list(r.policy.stop_gate.iter().map(String::as_str)));
+        let pipelines = if registry.is_some() { pipelines(&roles) } else { Vec::new() };
+        Ok(Self { roles, registry, domains, gate, pipelines })
+    }
+
+    /// All that a template can name in a file for `own`, but for the role that it is about.
+    #[must_use]
+    pub fn context(&self, own: Option<&Domain<'_>>) -> Context {
+        let all: &[Domain<'_>] = self.registry.map_or(&[], |r| &r.domains);
+        let is_peer = |d: &Domain<'_>| own.is_none_or(|own| own.name != d.name);
+        let others = all.iter().filter(|d| is_peer(d)).count();
+        let peers = all.iter().zip(&self.domains).filter(|(d, _)| is_peer(d)).map(|(_, card)| card);
+        Context::from(json!({
             "node": self.registry.map(|r| json!({"name": plain(&r.name, 64)})),
-            "domain": self.domain.map(domain),
-            "domains": domains.iter().take(PEERS).map(domain).collect::<Vec<_>>(),
-            "domains_more": domains.len().saturating_sub(PEERS),
-            "peers": others.iter().take(PEERS).map(|d| domain(d)).collect::<Vec<_>>(),
-            "peers_more": others.len().saturating_sub(PEERS),
-            "gate": self.registry.map_or(Vec::new(), |r| list(r.policy.stop_gate.iter().map(String::as_str))),
-            "pipelines": if self.registry.is_some() { pipelines(&roles) } else { Vec::new() },
-            "role": role.map(about),
+            "domain": own.map(domain),
+            "domains": self.domains.iter().take(PEERS).collect::<Vec<_>>(),
+            "domains_more": all.len().saturating_sub(PEERS),
+            "peers": peers.take(PEERS).collect::<Vec<_>>(),
+            "peers_more": others.saturating_sub(PEERS),
+            "gate": self.gate,
+            "pipelines": self.pipelines,
+            "role": null,
         }))
+    }
+}
+
+/// Makes `context` one for `role`.
+pub fn put_role(context: &mut Context, role: Option<&Role<'_>>) {
+    if let Value::Object(fields) = context.data_mut() {
+        fields.insert("role".to_owned(), role.map_or(Value::Null, about));
     }
 }
 
@@ -155,7 +197,7 @@ policy: {stop_gate: ["true"]}
 ///
 /// # Errors
 /// Never in practice: these nodes are right.
-pub fn samples(name: &str) -> Result<Vec<Value>> {
+pub fn samples(name: &str) -> Result<Vec<Context>> {
     let full = config::sample(FULL)?;
     let least =
         config::sample("version: 1\nname: sample\ndomains: {own: {scope: []}}\nroles: {own: {scope: []}}\n")?;
@@ -194,7 +236,7 @@ policy: {stop_gate: ["true"]}
 ///
 /// # Errors
 /// Never in practice: this node is right.
-pub fn everything() -> Result<Value> {
+pub fn everything() -> Result<Context> {
     let registry = config::sample(EVERYTHING)?;
     let roles = registry.roles.list().map_err(|why| anyhow::anyhow!(why))?;
     let role = roles.iter().find(|role| role.name.as_str() == "own");
@@ -220,7 +262,7 @@ mod tests {
             }
         }
         let mut found = Vec::new();
-        empty(&everything().expect("right"), "", &mut found);
+        empty(everything().expect("right").data(), "", &mut found);
         assert!(found.is_empty(), "{found:?}");
     }
 

@@ -61,7 +61,7 @@ impl Engine {
             for sample in context::samples(&template.name)? {
                 self.raw(template, &sample)?;
             }
-            let text = all_branches.render(&template.name, &everything);
+            let text = all_branches.render_with_context(&template.name, &everything);
             self.shown(template, text)?;
         }
         Ok(())
@@ -77,7 +77,7 @@ impl Engine {
     ///
     /// # Errors
     /// The fault of the template.
-    pub fn part(&self, template: &Template, context: &Value) -> Result<String> {
+    pub fn part(&self, template: &Template, context: &Context) -> Result<String> {
         let text = self.raw(template, context)?;
         if let Some(line) = block::marker_in(&text) {
             bail!(
@@ -93,7 +93,7 @@ impl Engine {
     ///
     /// # Errors
     /// The fault of the template, or of what it makes.
-    pub fn file(&self, template: &Template, context: &Value, name: Option<&str>) -> Result<String> {
+    pub fn file(&self, template: &Template, context: &Context, name: Option<&str>) -> Result<String> {
         let text = self.raw(template, context)?;
         let failed = || format!("could not use what {} makes", template.file());
         let fields = frontmatter::fields(&text).map_err(|why| anyhow!(why)).with_context(failed)?;
@@ -110,8 +110,8 @@ impl Engine {
         Ok(text)
     }
 
-    fn raw(&self, template: &Template, context: &Value) -> Result<String> {
-        let text = self.registry.render(&template.name, context);
+    fn raw(&self, template: &Template, context: &Context) -> Result<String> {
+        let text = self.registry.render_with_context(&template.name, context);
         let mut text = self.shown(template, text)?;
         text.truncate(text.trim_end().len());
         text.push('\n');

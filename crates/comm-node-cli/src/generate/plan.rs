@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use comm_node_core::node::registry::{Registry, Role};
 use comm_node_core::node::roles;
+use handlebars::Context;
 use serde::Serialize;
 
-use super::context::Subject;
+use super::context::{Ground, put_role};
 use super::engine::Engine;
 use super::place::{self, Place};
 use super::{block, rule, safe, stale, whole};
@@ -252,12 +253,13 @@ pub fn outputs(registry: &Registry<'_>, engine: &Engine) -> Result<Vec<Output>> 
     // The client also reads those of the directories above, so that only what a domain's say otherwise stands
     // in its own directory.
     let root = registry.trees.first().map(|t| PathBuf::from(t.as_str())).unwrap_or_default();
+    let ground = Ground::new(Some(registry))?;
     let at_root = match places.iter().find(|p| p.dir == root && !p.rule) {
-        Some(place) => files(engine, Subject { registry: Some(registry), domain: place.domain })?,
+        Some(place) => files_of(engine, &ground, &mut ground.context(place.domain))?,
         None => Vec::new(),
     };
     for place in places {
-        let subject = Subject { registry: Some(registry), domain: place.domain };
+        let mut context = ground.context(place.domain);
         let domain = place.domain.map(|d| d.name.to_string());
         let owner = format!("{node}/{}", domain.as_deref().unwrap_or_default());
         let output = |path: PathBuf, form, text| Output {
@@ -270,7 +272,7 @@ pub fn outputs(registry: &Registry<'_>, engine: &Engine) -> Result<Vec<Output>> 
         };
         if place.domain.is_some() {
             let template = engine.templates().get("CLAUDE.md").context("there is no template CLAUDE.md")?;
-            let text = engine.part(template, &subject.context(None)?)?;
+            let text = engine.part(template, &context)?;
             found.push(match rule_head(&place) {
                 Some((path, head)) => output(path, Form::Whole, format!("{head}{text}")),
                 None => output(place.dir.join("CLAUDE.md"), Form::Part, text),
@@ -279,7 +281,7 @@ pub fn outputs(registry: &Registry<'_>, engine: &Engine) -> Result<Vec<Output>> 
         if !place.rule {
             let dir = place.dir.join(".claude");
             let below_root = place.dir != root && place.tree == root;
-            for (path, text) in files(engine, subject)? {
+            for (path, text) in files_of(engine, &ground, &mut context)? {
                 if below_root && at_root.iter().any(|(p, t)| *p == path && *t == text) {
                     continue;
                 }
@@ -300,25 +302,27 @@ fn rule_head(place: &Place<'_>) -> Option<(PathBuf, String)> {
     Some((path, format!("---\npaths:\n{}---\n", globs.collect::<String>())))
 }
 
-/// The agents and commands for `subject`, each with its path below `.claude/`.
+/// The agents and commands for a user's own sessions, each with its path below `.claude/`.
 ///
 /// # Errors
 /// The fault of a template.
-pub fn files(engine: &Engine, subject: Subject<'_>) -> Result<Vec<(PathBuf, String)>> {
-    let roles = match subject.registry {
-        Some(registry) => registry.roles.list().map_err(|why| anyhow!(why))?,
-        None => roles::builtin(),
-    };
+pub fn files(engine: &Engine) -> Result<Vec<(PathBuf, String)>> {
+    let ground = Ground::new(None)?;
+    files_of(engine, &ground, &mut ground.context(None))
+}
+
+/// The agents and commands for whom `context` is, each with its path below `.claude/`.
+fn files_of(engine: &Engine, ground: &Ground<'_>, context: &mut Context) -> Result<Vec<(PathBuf, String)>> {
     let mut found = Vec::new();
-    for role in roles.iter().filter(|role| has_agent(role)) {
+    for role in ground.roles.iter().filter(|role| has_agent(role)) {
         let template = engine.templates().agent(&role.name).context("there is no template for an agent")?;
-        let text = engine.file(template, &subject.context(Some(role))?, Some(&role.name))?;
+        put_role(context, Some(role));
+        let text = engine.file(template, context, Some(&role.name))?;
         found.push((Path::new("agents").join(format!("{}.md", role.name)), text));
     }
-    let context = subject.context(None)?;
+    put_role(context, None);
     for (name, template) in engine.templates().commands() {
-        found
-            .push((Path::new("commands").join(format!("{name}.md")), engine.file(template, &context, None)?));
+        found.push((Path::new("commands").join(format!("{name}.md")), engine.file(template, context, None)?));
     }
     Ok(found)
 }

@@ -48,7 +48,7 @@ impl Plan {
             text,
         };
         let mut outputs = vec![output(layout.claude.join("CLAUDE.md"), Form::Part, IMPORT.to_owned())];
-        for (path, text) in plan::files(&engine, Subject::ANYBODY)? {
+        for (path, text) in plan::files(&engine)? {
             outputs.push(output(layout.claude.join(path), Form::Whole, text));
         }
         let mut plan = Self { steps: Vec::new(), faults: Vec::new(), conventions };

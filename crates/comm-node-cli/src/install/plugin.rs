@@ -14,7 +14,6 @@ use super::programs::{self, Program};
 use super::record::Record;
 use super::wiring;
 use crate::env::Env;
-use crate::generate::context::Subject;
 use crate::generate::engine::Engine;
 use crate::generate::plan;
 use crate::generate::templates::Templates;
@@ -76,7 +75,7 @@ const TEXTS: [&str; 2] = ["agents", "commands"];
 /// # Errors
 /// Never in practice: the built-in templates are right.
 fn texts() -> Result<Vec<(PathBuf, String)>> {
-    plan::files(&Engine::new(Templates::built_in())?, Subject::ANYBODY)
+    plan::files(&Engine::new(Templates::built_in())?)
 }
 
 /// The client's commands that make it use the plugin.
