@@ -372,3 +372,19 @@ fn hostile_words_stay_words() {
         assert_ne!(said.code, 0, "{bad}");
     }
 }
+
+/// What can't be read is named, and not passed over.
+#[test]
+fn what_is_no_file_is_named() {
+    let node = Node::new();
+    let shelf = node.root.join(".comm-node/handoffs/backend");
+    fs::create_dir_all(shelf.join("dir.md")).expect("makes");
+    std::os::unix::fs::symlink("/nowhere", shelf.join("link.md")).expect("links");
+    let made = std::process::Command::new("mkfifo").arg(shelf.join("pipe.md")).status().expect("runs");
+    assert!(made.success());
+    let said = node.run("b", &["handoff", "list"]).out;
+    for name in ["dir", "link", "pipe"] {
+        assert!(said.contains(name), "{name}: {said}");
+        node.run("b", &["handoff", "accept", name]).refused(&["cannot be trusted"]);
+    }
+}

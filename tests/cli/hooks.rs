@@ -927,6 +927,57 @@ fn repository() -> Place {
     place
 }
 
+/// Before it there is no commit to compare with.
+#[test]
+fn the_first_commit_of_a_repository_frees_what_it_contains() {
+    for from_terminal in [true, false] {
+        let place = Place::new();
+        fs::write(place.node().join(".gitignore"), ".comm-node/\n").expect("writes");
+        place.git(&["init", "-q", "-b", "main"]);
+        let start = env!("CARGO_BIN_EXE_comm-node-session-start");
+        let input = json!({"session_id": "s", "cwd": place.node(), "hook_event_name": "SessionStart", "source": "startup"});
+        place.run_in(&place.node(), start, input.to_string().as_bytes(), false);
+        place.edit(None, "api/a.txt", "a\n");
+        place.edit(None, "api/b.txt", "b\n");
+        place.event(STOP, "Stop", &json!({}));
+        assert_eq!(place.leased(), ["api/a.txt", "api/b.txt"], "nothing is committed");
+        place.git(&["add", "api/a.txt"]);
+        place.git(&["commit", "-q", "-m", "a"]);
+        if from_terminal {
+            place.event(STOP, "Stop", &json!({}));
+        } else {
+            let mut call = place.call("s", "Bash", &json!({"command": "git commit -q -m a"}));
+            call["hook_event_name"] = "PostToolUse".into();
+            call["tool_response"] = json!({"stdout": "", "stderr": ""});
+            let post = env!("CARGO_BIN_EXE_comm-node-post-tool-use");
+            place.run_in(&place.node(), post, call.to_string().as_bytes(), false);
+        }
+        assert_eq!(place.leased(), ["api/b.txt"], "{from_terminal}");
+    }
+}
+
+/// The client gives it little time, and kills it then.
+#[test]
+fn a_session_ends_in_time_although_the_leases_are_locked() {
+    let place = Place::with_session();
+    place.edit(None, "api/a.txt", "a\n");
+    let lock = fs::File::options().write(true).open(place.state("leases.lock")).expect("opens");
+    lock.lock().expect("locks");
+    let input =
+        json!({"session_id": "s", "cwd": place.node(), "hook_event_name": "SessionEnd", "reason": "other"});
+    let begin = Instant::now();
+    let end = env!("CARGO_BIN_EXE_comm-node-session-end");
+    place.run_in(&place.node(), end, input.to_string().as_bytes(), false);
+    // Three seconds is what other hooks may wait.
+    assert!(begin.elapsed() < Duration::from_millis(2_500), "{:?}", begin.elapsed());
+    let log = fs::read_to_string(place.state("log/events.jsonl")).expect("a log");
+    assert!(log.contains(r#""event":"ended""#), "{log}");
+    assert!(place.state("sessions/ended/s.json").exists());
+    drop(lock);
+    // What it held stops nobody.
+    assert_eq!(place.write("other", "api/a.txt").stdout, "");
+}
+
 #[test]
 fn a_commit_from_a_terminal_frees_where_a_turn_begins_or_ends() {
     for (program, name) in [(PROMPT, "UserPromptSubmit"), (STOP, "Stop")] {

@@ -192,7 +192,7 @@ fn advice_about_a_file_fits_whose_it_is() {
 #[test]
 fn a_result_that_is_lost_is_an_error() {
     let node = Node::new();
-    node.run("b", &["blocker", "add", "x", "--blocker", "y"]).good();
+    node.run("b", &["blocker", "add", "x", "--blocker", "- y"]).good();
     node.send("b", &["frontend", "x"]);
     let to = |args: &[&str], out: std::process::Stdio| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_comm-node"));
@@ -218,6 +218,9 @@ fn a_result_that_is_lost_is_an_error() {
         &["completions", "bash"],
         &["doctor"],
         &["usage"],
+        &["--help"],
+        &["--version"],
+        &["plan", "--help"],
     ] {
         let (code, said) = to(args, full().into());
         assert_eq!(code, Some(1), "{args:?}: {said}");

@@ -1,8 +1,9 @@
 //! The grammar of the command line.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::Outcome;
 use crate::commands;
@@ -26,7 +27,12 @@ impl Cli {
     /// the process ends.
     #[must_use]
     pub fn of(args: &[OsString]) -> Self {
-        Self::briefly(args).unwrap_or_else(|| Self::parse_from(args))
+        let joined = with_text(args);
+        let args = joined.as_deref().unwrap_or(args);
+        Self::briefly(args).unwrap_or_else(|| match Self::try_parse_from(args) {
+            Ok(cli) => cli,
+            Err(said) => end(&said),
+        })
     }
 
     /// The same for what hooks and agents run often, where nothing is wrong: only the grammar of that one command is built.
@@ -65,6 +71,57 @@ struct Only<A: clap::Args> {
 fn only<A: clap::Args>(args: &[OsString], command: fn(A) -> Command) -> Option<Cli> {
     let Only { in_prompt, args } = Only::try_parse_from(args).ok()?;
     Some(Cli { in_prompt, command: command(args) })
+}
+
+/// `args` with each text that begins with a dash put to the option before it, if there is one: `--next '- wire the page'`, a
+/// bullet, is no option. `None` where nothing is.
+fn with_text(args: &[OsString]) -> Option<Vec<OsString>> {
+    let is_text = |arg: &OsString| {
+        let text = arg.to_string_lossy();
+        let space = text.find(char::is_whitespace);
+        text.starts_with('-') && space.is_some_and(|space| text.find('=').is_none_or(|sign| space < sign))
+    };
+    if !args.iter().any(is_text) {
+        return None;
+    }
+    let mut options = Vec::new();
+    texts_of(&Cli::command(), &mut options);
+    let mut out: Vec<OsString> = Vec::with_capacity(args.len());
+    for (i, arg) in args.iter().enumerate() {
+        if args[..i].iter().any(|arg| arg == "--") || !is_text(arg) {
+            out.push(arg.clone());
+        } else if let Some(option) =
+            out.last_mut().filter(|last| options.iter().any(|name| last.to_str() == Some(name)))
+        {
+            option.push("=");
+            option.push(arg);
+        } else {
+            out.push(arg.clone());
+        }
+    }
+    Some(out)
+}
+
+/// The long options of `command`, and of those below it, that have a value.
+fn texts_of(command: &clap::Command, out: &mut Vec<String>) {
+    let named = command.get_arguments().filter(|arg| arg.get_action().takes_values());
+    out.extend(named.filter_map(|arg| arg.get_long()).map(|name| format!("--{name}")));
+    command.get_subcommands().for_each(|below| texts_of(below, out));
+}
+
+/// Prints what clap says instead of a command line: help, the version, or what is wrong. Ends the process, with 1 where that
+/// can't be written.
+fn end(said: &clap::Error) -> ! {
+    let printed = said.print().and_then(|()| std::io::stdout().flush());
+    let code = match printed {
+        Err(e) if !said.use_stderr() && e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Out::of_process().note(format!("error: could not write all of it to stdout: {e}"));
+            1
+        }
+        _ => said.exit_code(),
+    };
+    #[expect(clippy::exit, reason = "as clap does where it parses by itself")]
+    std::process::exit(code)
 }
 
 const AFTER_HELP: &str = "\
@@ -250,6 +307,31 @@ mod tests {
             let quick = Cli::briefly(&args).unwrap_or_else(|| panic!("{line}"));
             let whole = Cli::try_parse_from(&args).unwrap_or_else(|e| panic!("{line}: {e}"));
             assert_eq!(format!("{quick:?}"), format!("{whole:?}"));
+        }
+    }
+
+    #[test]
+    fn a_text_that_begins_with_a_dash_is_a_value() {
+        let of = |args: &[&str]| with_text(&args.iter().map(OsString::from).collect::<Vec<_>>());
+        let joined = of(&[
+            "comm-node",
+            "handoff",
+            "write",
+            "t",
+            "--status",
+            "-n is wrong",
+            "--next",
+            "- a=b",
+            "--json",
+        ]);
+        let want = ["comm-node", "handoff", "write", "t", "--status=-n is wrong", "--next=- a=b", "--json"];
+        assert_eq!(joined, Some(want.map(OsString::from).to_vec()));
+        let cli = Cli::try_parse_from(joined.expect("joined")).expect("is understood");
+        assert!(format!("{cli:?}").contains(r#"next: ["- a=b"]"#), "{cli:?}");
+        assert_eq!(of(&["comm-node", "plan", "list", "--json"]), None);
+        // What is no value of an option is left as it is.
+        for args in [&["comm-node", "x", "--json", "- a"][..], &["comm-node", "x", "--", "--next", "- a"]] {
+            assert_eq!(of(args), Some(args.iter().map(OsString::from).collect::<Vec<_>>()), "{args:?}");
         }
     }
 

@@ -161,7 +161,7 @@ pub(crate) fn on_shelf(here: &Here, domain: &str, shelf: Shelf, max: usize) -> R
         };
         // What is done has the time behind its name.
         let task = (shelf != Shelf::Done).then_some(handed.name.as_str());
-        let read = handoff::read_as(&text, task);
+        let read = handoff::read_as(&text, task, Some(domain));
         out.push(Found { shown: handoffs.shown(&handed), handed: Some(handed), read, text });
     }
     Ok(out)

@@ -49,7 +49,9 @@ pub fn main() -> ExitCode {
     let out = out::Out { prompt: cli.in_prompt, ..out::Out::of_process() };
     let done = cli.command.run(&env, &out);
     if let Some(why) = out::lost() {
-        out.note(format!("error: could not write all of it to stdout: {why}"));
+        let done =
+            if matches!(done, Ok(Outcome::Done)) { "; what the command was to do is done" } else { "" };
+        out.note(format!("error: could not write all of it to stdout: {why}{done}"));
         return ExitCode::from(1);
     }
     match done {

@@ -17,14 +17,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// An operation on a file failed.
-    #[error("could not {action} {}: {source}", path.display())]
+    #[error("could not {action} {}: {cause}", path.display())]
     Io {
         /// The verb, such as `read`.
         action: &'static str,
         /// The file it was about.
         path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
+        /// The system's reason. It is part of the text, and so no `source`, which whoever prints a chain of errors would add.
+        cause: std::io::Error,
     },
     /// A file is there but does not hold what it should.
     #[error("{} is damaged: {why}", path.display())]
@@ -93,14 +93,14 @@ pub enum Error {
 impl Error {
     /// An [`Error::Io`] for `action` on `path`, for use with `map_err`.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_path_buf(), source }
+        move |cause| Self::Io { action, path: path.to_path_buf(), cause }
     }
 
     /// What a person can do about it, as a clause without a full stop.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Io { path, source, .. } if is_of_another_kind(source) => {
+            Self::Io { path, cause, .. } if is_of_another_kind(cause) => {
                 if is_a_persons(path) {
                     "something else stands where it should be; move that away"
                 } else {
@@ -133,9 +133,9 @@ impl Error {
 }
 
 /// True for what a system says where a directory stands for a file, or the other way round.
-fn is_of_another_kind(source: &std::io::Error) -> bool {
+fn is_of_another_kind(cause: &std::io::Error) -> bool {
     use std::io::ErrorKind::{IsADirectory, NotADirectory};
-    matches!(source.kind(), IsADirectory | NotADirectory)
+    matches!(cause.kind(), IsADirectory | NotADirectory)
 }
 
 /// True for what people write, in a state directory or elsewhere: nobody is told to remove that.
@@ -198,6 +198,13 @@ mod tests {
             assert!(damaged(path).contains("doctor --fix"), "{path}");
             assert!(untrusted(path).contains("remove it"), "{path}");
         }
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = Error::io("read", Path::new("/x"))(std::io::Error::other("no luck"));
+        assert_eq!(error.to_string(), "could not read /x: no luck");
+        assert!(std::error::Error::source(&error).is_none(), "who prints the chain would say it again");
     }
 
     #[test]

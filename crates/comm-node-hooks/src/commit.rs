@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use comm_node_core::deadline::Deadline;
 use comm_node_core::lease::{Ask, tree_of};
-use comm_node_core::node::{Head, head, locate};
+use comm_node_core::node::{Head, head, head_or_empty, locate};
 use comm_node_core::session::{Session, SessionId};
 use comm_node_core::store::{Event, Release};
 use comm_node_core::{Error, Result};
@@ -115,7 +115,9 @@ fn compare(
 
 /// Where the worktrees of the session stand now: that of its working directory, and those on record.
 fn heads(session: &Session, call: &Call<'_>, around: &Surroundings) -> Vec<Head> {
-    let here = here(call, around);
+    // One without a commit is put on record once, so that its first commit is seen.
+    let unborn = || at(call, around, head_or_empty).filter(|head| before(session, head).is_none());
+    let here = here(call, around).or_else(unborn);
     let known = session.heads.keys().map(Path::new).filter(|top| here.as_ref().is_none_or(|h| h.top != *top));
     // One that is gone may have left another repository above it.
     let known: Vec<Head> = known.filter_map(|top| head(top).filter(|h| h.top == top)).collect();
@@ -123,8 +125,13 @@ fn heads(session: &Session, call: &Call<'_>, around: &Surroundings) -> Vec<Head>
 }
 
 fn here(call: &Call<'_>, around: &Surroundings) -> Option<Head> {
+    at(call, around, head)
+}
+
+/// What `look` says of the working directory.
+fn at(call: &Call<'_>, around: &Surroundings, look: fn(&Path) -> Option<Head>) -> Option<Head> {
     let cwd = Path::new(&*call.cwd);
-    Some(cwd).filter(|d| d.is_absolute()).and_then(|d| around.real(d).ok()).and_then(|d| head(&d))
+    Some(cwd).filter(|d| d.is_absolute()).and_then(|d| around.real(d).ok()).and_then(|d| look(&d))
 }
 
 fn before<'s>(session: &'s Session, head: &Head) -> Option<&'s String> {
@@ -215,7 +222,7 @@ fn git(top: &Path, what: &[&str], commits: &[String], deadline: Deadline) -> Res
     let failed = |code| Error::Io {
         action: "compare commits in",
         path: top.to_path_buf(),
-        source: std::io::Error::other(format!("git ended with {code:?}")),
+        cause: std::io::Error::other(format!("git ended with {code:?}")),
     };
     if said.code != Some(0) {
         return Err(failed(said.code));

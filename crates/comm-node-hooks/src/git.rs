@@ -50,7 +50,7 @@ pub fn run(dir: &Path, args: &[&str], input: Option<&[u8]>, deadline: Deadline) 
     let failed = |why: &str| Error::Io {
         action: "ask git in",
         path: dir.to_path_buf(),
-        source: std::io::Error::other(why.to_owned()),
+        cause: std::io::Error::other(why.to_owned()),
     };
     let said = child::run(&mut git, input, MAX, (deadline, Late::Killed), Until::Closed)
         .map_err(Error::io("run git in", dir))?

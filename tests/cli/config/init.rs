@@ -366,3 +366,40 @@ fn init_gives_the_agents_own_files_to_someone() {
     let project = answer["domains"].as_array().unwrap().iter().find(|d| d["name"] == "project").unwrap();
     assert_eq!(project["exclude"], serde_json::json!([".claude/settings*.json"]));
 }
+
+/// A pipe would never end, and a directory can't be replaced.
+#[cfg(unix)]
+#[test]
+fn init_replaces_only_files() {
+    for kind in ["pipe", "directory"] {
+        let node = Node::bare(&[("api/a.rs", ""), ("web/b.js", "")]);
+        if kind == "pipe" {
+            let made = std::process::Command::new("mkfifo").arg(node.yaml()).status().unwrap();
+            assert!(made.success());
+        } else {
+            fs::create_dir(node.yaml()).unwrap();
+        }
+        let mut child = node.command(&["init", "--yes", "--force"]).spawn().unwrap();
+        let mut left = 300;
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if left == 0 {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            left -= 1;
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        };
+        assert_eq!(status.and_then(|status| status.code()), Some(1), "{kind}");
+        let output = node.run(&["init", "--yes", "--force"]);
+        assert!(
+            text(&output).contains("comm-node.yaml is there and is no plain file; move it away"),
+            "{}",
+            text(&output)
+        );
+        assert!(!node.root.join(".comm-node").exists(), "{kind}: nothing is left behind");
+    }
+}

@@ -103,7 +103,9 @@ fn clear(notes: &Notes, number: Option<usize>, all: bool, out: &Out) -> Result<O
         let (found, _) = finding::read(&note.text);
         if all {
             notes.write(&note, &format!("# {}\n", finding::TITLE))?;
-            out.line(format!("{} findings are gone from {}", found.len(), note.shown));
+            let n = found.len();
+            let gone = if n == 1 { "1 finding is".to_owned() } else { format!("{n} findings are") };
+            out.line(format!("{gone} gone from {}", note.shown));
             continue;
         }
         match left.checked_sub(1).and_then(|i| found.get(i)) {

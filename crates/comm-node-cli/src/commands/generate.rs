@@ -142,10 +142,19 @@ fn say(out: &Out, root: &std::path::Path, steps: &[Step], written: bool) {
     let right = steps.iter().filter(|s| s.state == State::Same).count();
     out.line(match (changed, written) {
         (0, _) if steps.is_empty() => "nothing of comm-node's is here".to_owned(),
+        (0, _) if right == 1 => "1 file is as it should be".to_owned(),
         (0, _) => format!("{right} files are as they should be"),
-        (_, true) => format!("{changed} files changed, {right} were as they should be"),
-        (_, false) => format!("{changed} files would be changed, {right} are as they should be"),
+        (_, true) => format!("{} changed, {}", files(changed), rest(right, "was", "were")),
+        (_, false) => format!("{} would be changed, {}", files(changed), rest(right, "is", "are")),
     });
+}
+
+fn files(n: usize) -> String {
+    format!("{n} file{}", if n == 1 { "" } else { "s" })
+}
+
+fn rest(right: usize, one: &str, many: &str) -> String {
+    if right == 1 { format!("1 {one} as it should be") } else { format!("{right} {many} as they should be") }
 }
 
 fn report(out: &Out, steps: &[Step], written: bool) {

@@ -62,6 +62,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         // An agent would write its own rules.
         person_only(env, &Store::new(layout.state()), &personal::INIT_FORCE)?;
     }
+    refuse_no_file(&yaml)?;
     let proposal = propose::propose(&root, args.name.as_deref());
     let text = propose::render(&proposal);
     let layout = Layout { root };
@@ -143,6 +144,16 @@ fn refuse_second(root: &Path, yaml: &Path, args: &Args) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Stops where something else than a file or a link stands in its place: a pipe can't be backed up, nor a directory replaced.
+fn refuse_no_file(yaml: &Path) -> Result<()> {
+    match yaml.symlink_metadata() {
+        Ok(meta) if !meta.is_file() && !meta.is_symlink() => {
+            bail!("{} is there and is no plain file; move it away", yaml.display())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn ask(args: &Args, out: &Out) -> Result<bool> {

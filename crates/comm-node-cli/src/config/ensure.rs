@@ -10,7 +10,7 @@ use comm_node_core::Error;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::node::YAML;
 use comm_node_core::node::registry::{Layout, Registry, SourceId, VERSION};
-use comm_node_core::store::Store;
+use comm_node_core::store::{Store, file};
 use serde::Deserialize;
 
 use super::compile::{Compiled, Ground, compile};
@@ -180,7 +180,7 @@ impl Snapshot {
         if !before.is_file() {
             return Err(Error::Untrusted { path: yaml.to_path_buf(), why: "it is not a plain file" }.into());
         }
-        let mut file = File::open(yaml).map_err(Error::io("open", yaml))?;
+        let mut file = open(yaml)?;
         let mut bytes = Vec::new();
         (&mut file).take(MAX_SIZE + 1).read_to_end(&mut bytes).map_err(Error::io("read", yaml))?;
         let after = stat(yaml)?;
@@ -201,6 +201,13 @@ impl Snapshot {
             }
         }
     }
+}
+
+/// Opens the file, behind a link too, and waits for nobody: what was a file a moment ago may be a pipe now.
+fn open(yaml: &Path) -> Result<File> {
+    let real = comm_node_core::path::real(yaml)?;
+    let gone = || Error::io("open", yaml)(ErrorKind::NotFound.into());
+    Ok(file::open(&real, File::options().read(true))?.ok_or_else(gone)?)
 }
 
 fn text_of(bytes: Vec<u8>) -> std::result::Result<String, Box<(Source, Issue)>> {

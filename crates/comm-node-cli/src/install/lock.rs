@@ -33,8 +33,8 @@ pub fn take(layout: &Layout, out: &Out) -> Result<Lock> {
                 silent = false;
                 out.note(format!("waiting for another installer, which holds {}", layout.lock().display()));
             }
-            Err(comm_node_core::Error::Io { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound && !deadline.passed() => {}
+            Err(comm_node_core::Error::Io { cause, .. })
+                if cause.kind() == std::io::ErrorKind::NotFound && !deadline.passed() => {}
             Err(e) => return Err(e.into()),
         }
     }

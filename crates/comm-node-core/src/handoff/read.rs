@@ -14,24 +14,25 @@ const NONE: &str = "none";
 /// # Errors
 /// Everything that is wrong with it, each with its line.
 pub fn read(text: &str) -> Result<Handoff, Vec<Fault>> {
-    read_as(text, None)
+    read_as(text, None, None)
 }
 
-/// The hand-off in `text`, which has to be about `task` if it says in its frontmatter what it is about.
+/// The hand-off in `text`, which has to be about `task` and for `domain`, if it says in its frontmatter what it is about and
+/// for whom.
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its line.
-pub fn read_as(text: &str, task: Option<&str>) -> Result<Handoff, Vec<Fault>> {
-    let (out, faults) = read_anyway(text, task);
+pub fn read_as(text: &str, task: Option<&str>, domain: Option<&str>) -> Result<Handoff, Vec<Fault>> {
+    let (out, faults) = read_anyway(text, task, domain);
     if faults.is_empty() { Ok(out) } else { Err(faults) }
 }
 
 /// What of the hand-off in `text` can be read, and everything that is wrong with it, each with its line.
 #[must_use]
-pub fn read_anyway(text: &str, task: Option<&str>) -> (Handoff, Vec<Fault>) {
+pub fn read_anyway(text: &str, task: Option<&str>, domain: Option<&str>) -> (Handoff, Vec<Fault>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut faults = Vec::new();
-    let (head, rest, first) = split(text, task, &mut faults);
+    let (head, rest, first) = split(text, task, domain, &mut faults);
     let (all, open) = parse(rest, first);
     faults.extend(open.map(|open| open.fault()));
     let mut out = Handoff { head, ..Handoff::default() };
@@ -57,11 +58,16 @@ pub fn read_anyway(text: &str, task: Option<&str>) -> (Handoff, Vec<Fault>) {
 /// The frontmatter of `text` alone, as far as it can be read.
 #[must_use]
 pub fn head(text: &str) -> Head {
-    split(text.strip_prefix('\u{feff}').unwrap_or(text), None, &mut Vec::new()).0
+    split(text.strip_prefix('\u{feff}').unwrap_or(text), None, None, &mut Vec::new()).0
 }
 
 /// The frontmatter, what follows it, and the number of the first line of that.
-fn split<'t>(text: &'t str, task: Option<&str>, faults: &mut Vec<Fault>) -> (Head, &'t str, u32) {
+fn split<'t>(
+    text: &'t str,
+    task: Option<&str>,
+    domain: Option<&str>,
+    faults: &mut Vec<Fault>,
+) -> (Head, &'t str, u32) {
     let mut head = Head::default();
     if text.lines().next().map(str::trim_end) != Some("---") {
         return (head, text, 1);
@@ -77,11 +83,13 @@ fn split<'t>(text: &'t str, task: Option<&str>, faults: &mut Vec<Fault>) -> (Hea
         if line == "---" {
             return (head, &text[at..], number + 1);
         }
-        let (what, help) = if !field(&mut head, line) {
+        let (what, help) = if is_version(line) && !field(&mut head, line) {
+            ("is no version that this comm-node reads", "write `version: 1`, or update comm-node".to_owned())
+        } else if !field(&mut head, line) {
             let help =
                 "write `key: value`, a list in brackets, and text with special characters in double quotes";
             ("can't be read", help.to_owned())
-        } else if let Some(fault) = untrue(line, task) {
+        } else if let Some(fault) = untrue(line, task, domain) {
             fault
         } else {
             continue;
@@ -97,18 +105,25 @@ fn split<'t>(text: &'t str, task: Option<&str>, faults: &mut Vec<Fault>) -> (Hea
 }
 
 /// What is wrong with a line of frontmatter that can be read, and what would be right.
-fn untrue(line: &str, task: Option<&str>) -> Option<(&'static str, String)> {
+fn untrue(line: &str, task: Option<&str>, domain: Option<&str>) -> Option<(&'static str, String)> {
     let (key, value) = line.split_once(':')?;
     let value = one(value.trim())?;
     match key.trim() {
         "task" => task
             .filter(|task| *task != value)
             .map(|task| ("is not the task that this file is named after", format!("write `task: {task}`"))),
+        "to" => domain.filter(|domain| *domain != value).map(|domain| {
+            ("is not the domain whose directory it is in", format!("write `to: {domain}`, or move the file"))
+        }),
         "written" | "taken" if clock::parse_rfc3339(&value).is_none() => {
             Some(("is no time", "write it in UTC, such as `2026-04-07T14:30:00Z`".to_owned()))
         }
         _ => None,
     }
+}
+
+fn is_version(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(key, _)| key.trim() == "version")
 }
 
 /// Puts one line of frontmatter in its place; false if it can't be read.
@@ -396,7 +411,10 @@ mod tests {
                 "h.md:2: `hello` stands before the first section",
             ),
             (&format!("{OLD}## Status\nx\n"), "h.md:11: the section `## Status` stands here twice"),
-            (&format!("---\nversion: 2\n---\n{OLD}"), "h.md:2: `version: 2` can't be read"),
+            (
+                &format!("---\nversion: 2\n---\n{OLD}"),
+                "h.md:2: `version: 2` is no version that this comm-node reads; write `version: 1`, or update comm-node",
+            ),
             (&format!("---\ndirty: a\n---\n{OLD}"), "h.md:2: `dirty: a` can't be read"),
             (&format!("---\nfrom: a\n{OLD}"), "h.md:1: the frontmatter has no end"),
         ] {
@@ -409,7 +427,7 @@ mod tests {
     #[test]
     fn what_the_frontmatter_says_is_true() {
         let text = format!("---\nversion: 1\ntask: bd-9\nwritten: yesterday\ntaken: 2026-04-07\n---\n{OLD}");
-        let found = read_as(&text, Some("bd-102")).err().unwrap_or_default();
+        let found = read_as(&text, Some("bd-102"), None).err().unwrap_or_default();
         let found: Vec<String> = found.iter().map(|fault| fault.in_file("h.md")).collect();
         assert_eq!(
             found,
@@ -421,7 +439,20 @@ mod tests {
         );
         assert_eq!(read(&text).err().map(|faults| faults.len()), Some(2), "nobody knows the file's name");
         let right = text.replace("bd-9", "bd-102").replace("yesterday", "2026-04-07T14:30:00Z");
-        assert!(read_as(&right.replace("taken: 2026-04-07\n", ""), Some("bd-102")).is_ok());
+        let right = right.replace("taken: 2026-04-07\n", "to: api\n");
+        for (domain, said) in [
+            (None, None),
+            (Some("api"), None),
+            (
+                Some("web"),
+                Some(
+                    "h.md:5: `to: api` is not the domain whose directory it is in; write `to: web`, or move the file",
+                ),
+            ),
+        ] {
+            let found = read_as(&right, Some("bd-102"), domain).err().unwrap_or_default();
+            assert_eq!(found.first().map(|fault| fault.in_file("h.md")).as_deref(), said, "{domain:?}");
+        }
     }
 
     #[test]

@@ -19,10 +19,41 @@ pub struct Head {
 /// `packed-refs` has a line of some 60 bytes for every branch and tag.
 const MAX_PACKED: u64 = 16 << 20;
 
+/// The id of the tree without files, which git knows without being given it.
+const EMPTY: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+/// The same in a repository with SHA-256.
+const EMPTY_256: &str = "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321";
+/// No configuration of a repository is sensibly larger.
+const MAX_CONFIG: u64 = 1 << 20;
+
 /// Where the worktree that holds `dir` (a real path) stands. `None` outside of one, before the
 /// first commit, and where git keeps its references in another format.
 #[must_use]
 pub fn head(dir: &Path) -> Option<Head> {
+    stand(dir, |_, _| None)
+}
+
+/// As [`head`], and before the first commit the tree without files: what the first commit holds is what differs from that.
+#[must_use]
+pub fn head_or_empty(dir: &Path) -> Option<Head> {
+    stand(dir, |common, name| {
+        let missing = |path: &str| file::is_missing(&common.join(path));
+        // Where references are kept in another format, this says nothing of them.
+        let none = missing(name) && missing("packed-refs") && missing("reftable");
+        none.then(|| {
+            let config = file::read(&common.join("config"), MAX_CONFIG).ok().flatten().unwrap_or_default();
+            let is_256 = config.lines().any(|line| {
+                let (key, value) = line.split_once('=').unwrap_or((line, ""));
+                key.trim().eq_ignore_ascii_case("objectformat") && value.trim().eq_ignore_ascii_case("sha256")
+            });
+            if is_256 { EMPTY_256 } else { EMPTY }.to_owned()
+        })
+    })
+}
+
+/// Where the worktree that holds `dir` stands; of a branch without a commit, `unborn` says it, given the repository's directory
+/// and the branch's full name.
+fn stand(dir: &Path, unborn: impl FnOnce(&Path, &str) -> Option<String>) -> Option<Head> {
     let top = dir.ancestors().find(|d| d.join(".git").symlink_metadata().is_ok())?;
     let dot_git = top.join(".git");
     let admin = match line(&dot_git) {
@@ -41,7 +72,7 @@ pub fn head(dir: &Path) -> Option<Head> {
             if !plain {
                 return None;
             }
-            line(&common.join(name)).or_else(|| packed(&common, name))?
+            line(&common.join(name)).or_else(|| packed(&common, name)).or_else(|| unborn(&common, name))?
         }
     };
     is_id(&commit).then(|| Head { top: top.to_path_buf(), commit })
@@ -91,10 +122,18 @@ mod tests {
         assert_eq!(head(&main), None, "no repository");
         git(&main, &["init", "-q", "-b", "feature/x"]);
         assert_eq!(head(&main), None, "no commit yet");
+        let empty = head_or_empty(&main).expect("a repository");
+        assert_eq!(empty.commit, git(&main, &["hash-object", "-t", "tree", "/dev/null"]));
+        let other = top.join("sha256");
+        std::fs::create_dir(&other).expect("made");
+        git(&other, &["init", "-q", "--object-format=sha256"]);
+        let of_256 = head_or_empty(&other).expect("a repository");
+        assert_eq!(of_256.commit, git(&other, &["hash-object", "-t", "tree", "/dev/null"]));
         let now = |at: &Path| Head { top: at.to_path_buf(), commit: git(at, &["rev-parse", "HEAD"]) };
         let commit = || git(&main, &["commit", "-q", "--allow-empty", "-m", "c"]);
         commit();
         assert_eq!(head(&main.join("a/b")), Some(now(&main)), "a loose reference");
+        assert_eq!(head_or_empty(&main), Some(now(&main)));
         git(&main, &["pack-refs", "--all"]);
         assert!(!main.join(".git/refs/heads/feature/x").exists());
         assert_eq!(head(&main), Some(now(&main)), "a packed one");

@@ -17,7 +17,7 @@ pub mod roles;
 mod worktree;
 
 pub use find::{find, find_from, read_link_file};
-pub use head::{Head, head};
+pub use head::{Head, head, head_or_empty};
 pub use place::{Place, Worktrees, locate};
 pub use worktree::{Worktree, is_linked_worktree};
 

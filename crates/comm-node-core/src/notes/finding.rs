@@ -50,7 +50,7 @@ pub fn read(text: &str) -> (Vec<Finding>, Vec<Fault>) {
         if affects.is_none() {
             let help = "end it with `- Affects: …`";
             faults.push(Fault::new(entry.line, "the field `Affects` is missing", help));
-        } else if !bullets.last().is_some_and(|last| value(last, "Affects").is_some()) {
+        } else if bullets.last().is_none_or(|last| value(last, "Affects").is_none()) {
             let help = "put it behind the others";
             faults.push(Fault::new(entry.line, "`- Affects: …` is not the last bullet", help));
         }

@@ -7,7 +7,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::prune::plain_files;
+use super::prune::files;
 use super::{Durability, Store, file, hidden};
 use crate::handoff::{Handoff, MAX_FILE, write};
 use crate::{Error, Result, clock};
@@ -72,10 +72,11 @@ impl Store {
 }
 
 impl Handoffs<'_> {
-    /// The hand-offs for `domain` on `shelf`, the latest first.
+    /// The hand-offs for `domain` on `shelf`, the latest first; also what is called like one and is no plain file, which can't
+    /// be read: it is not passed over in silence.
     #[must_use]
     pub fn list(&self, domain: &str, shelf: Shelf) -> Vec<Handed> {
-        let mut found: Vec<Handed> = plain_files(&self.store.dir, &below(domain, shelf))
+        let mut found: Vec<Handed> = files(&self.store.dir, &below(domain, shelf), |_| true)
             .into_iter()
             .filter(|(path, _)| !hidden(path) && path.extension().is_some_and(|e| e == "md"))
             .filter_map(|(path, at_ms)| {
@@ -188,6 +189,34 @@ mod tests {
             all.into_iter().map(|one| one.join().expect("ends")).filter(|won| *won).count()
         });
         assert_eq!(won, 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_listed_and_not_read() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::new(dir.path().join(".comm-node"));
+        store.handoffs().put("api", Shelf::Open, "a", &handoff("a")).expect("writes");
+        let place = |name: &str| store.dir().join("handoffs/api").join(name);
+        std::fs::create_dir(place("dir.md")).expect("makes");
+        std::os::unix::fs::symlink(place("a.md"), place("link.md")).expect("links");
+        std::os::unix::fs::symlink("/nowhere", place("lost.md")).expect("links");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            place("pipe.md"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .expect("makes");
+        let mut found = store.handoffs().list("api", Shelf::Open);
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        let names: Vec<&str> = found.iter().map(|handed| handed.name.as_str()).collect();
+        assert_eq!(names, ["a", "dir", "link", "lost", "pipe"]);
+        for handed in found.iter().filter(|handed| handed.name != "a") {
+            let error = store.handoffs().read(handed).expect_err("no plain file");
+            assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+        }
     }
 
     #[cfg(unix)]

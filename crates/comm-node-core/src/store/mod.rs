@@ -132,7 +132,7 @@ impl Store {
             return Ok(dir);
         }
         match self.own_dir(&dir) {
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            Err(Error::Io { cause, .. }) if cause.kind() == ErrorKind::NotFound => {
                 self.prepare()?;
                 self.own_dir(&dir)?;
             }

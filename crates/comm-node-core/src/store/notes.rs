@@ -67,7 +67,7 @@ impl Store {
             let (handoff, fault) = match self.handoffs().read(handed) {
                 Ok(None) => continue,
                 Ok(Some(text)) => {
-                    let (handoff, faults) = handoff::read_anyway(&text, Some(task));
+                    let (handoff, faults) = handoff::read_anyway(&text, Some(task), Some(domain));
                     (handoff, faults.first().map(|fault| fault.in_file(&self.handoffs().shown(handed))))
                 }
                 Err(e) => (Handoff::default(), Some(e.to_string())),

@@ -131,6 +131,15 @@ impl Store {
 /// The plain files in `below` of `state`, each with its modification time, sorted; none where a
 /// part of that path is a link.
 pub(super) fn plain_files(state: &Path, below: &str) -> Vec<(PathBuf, u64)> {
+    files(state, below, std::fs::Metadata::is_file)
+}
+
+/// As [`plain_files`], with all that `wanted` takes.
+pub(super) fn files(
+    state: &Path,
+    below: &str,
+    wanted: fn(&std::fs::Metadata) -> bool,
+) -> Vec<(PathBuf, u64)> {
     let is_dir = |dir: &Path| dir.symlink_metadata().is_ok_and(|meta| meta.is_dir());
     let mut dir = state.to_path_buf();
     for part in below.split('/').filter(|part| !part.is_empty()) {
@@ -146,7 +155,7 @@ pub(super) fn plain_files(state: &Path, below: &str) -> Vec<(PathBuf, u64)> {
     let mut files: Vec<(PathBuf, u64)> = entries
         .filter_map(|entry| {
             let path = entry.path();
-            let meta = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+            let meta = path.symlink_metadata().ok().filter(wanted)?;
             Some((path, clock::ms_of(meta.modified().ok()?)))
         })
         .collect();

@@ -1,6 +1,8 @@
 //! SessionEnd: the session's record moves to the ended ones, its domain has room again, and its
 //! leases are free.
 
+use std::time::Duration;
+
 use comm_node_core::Result;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::session::SessionId;
@@ -13,10 +15,15 @@ use crate::meter;
 use crate::scene::{Scene, Surroundings};
 use crate::wire::Call;
 
+/// How long it may wait, for locks above all: the client gives all hooks of this event a second and a half together, and may
+/// kill them earlier where it is itself told to end.
+const PATIENCE: Duration = Duration::from_millis(700);
+
 /// The hook program.
 pub const HOOK: Hook = Hook { program: "comm-node-session-end", gate: false, run };
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
+    let deadline = deadline.at_most(PATIENCE);
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
     let id = SessionId::new(&call.session_id)?;
     let Some(session) = scene.store.read_session(&id)? else { return Ok(Answer::Silent) };
@@ -26,11 +33,12 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     if !mine {
         return Ok(Answer::Silent);
     }
-    meter::at_turn(&scene, &session, call, around, deadline);
+    meter::at_turn(&scene, &session, call, around, deadline.at_most(PATIENCE / 2));
+    let mut freed = Ok(());
     if call.reason != "clear" {
         scene.store.end_session(&id)?;
         // Once the record says that the session ended, its leases count for nothing anyway.
-        lease::release_session(&scene, &session, deadline)?;
+        freed = lease::release_session(&scene, &session, deadline);
         // What is on record of its commands goes with it; what stays is pruned in time.
         let _ = scene.store.forget_calls(&id, deadline);
     }
@@ -41,5 +49,5 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
         note: &call.reason,
         ..Event::default()
     })?;
-    Ok(Answer::Silent)
+    freed.map(|()| Answer::Silent)
 }

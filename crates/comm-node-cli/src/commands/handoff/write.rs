@@ -192,7 +192,7 @@ fn said(args: &Args) -> Result<Handoff> {
     // The files are filled in anyway.
     let lists_files = lines(&text, 1).iter().any(|line| line.heading() == Some((2, "Files touched")));
     let text = if lists_files { text } else { format!("{}\n## Files touched\nNone\n", text.trim_end()) };
-    let mut handoff = handoff::read_as(&text, Some(&args.task)).map_err(|faults| {
+    let mut handoff = handoff::read_as(&text, Some(&args.task), None).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| fault.in_file("stdin")).collect();
         anyhow::anyhow!("not written: {}", lines.join("; "))
     })?;
