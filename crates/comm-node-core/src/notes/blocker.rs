@@ -190,7 +190,7 @@ mod tests {
         let example = GOOD.replace("# Active Blockers\n\n", "");
         for block in [
             format!("````\n```\n{example}````\n"),
-            format!("~~~ md\n```\n### 2026-01-01\n~~~\n"),
+            "~~~ md\n```\n### 2026-01-01\n~~~\n".to_owned(),
             format!("  ```\n{example}   ```\n"),
             format!("<!-- An example:\n{example}-->\n"),
             "<!-- ### 2026-01-01 -->\n".to_owned(),
