@@ -81,7 +81,7 @@ fn node(top: &Path, name: &str) -> PathBuf {
         r#"{{"version":1,"session_id":"{SESSION}","domain":"d","bound_by":"join","started":"2026-01-01T00:00:00.000Z"}}"#
     );
     std::fs::create_dir_all(root.join(".comm-node/sessions")).unwrap();
-    std::fs::write(root.join(format!(".comm-node/sessions/{SESSION}.json")), session).unwrap();
+    std::fs::write(root.join(format!(".comm-node/sessions/{SESSION}.jsonl")), session).unwrap();
     root
 }
 

@@ -462,7 +462,7 @@ fn hostile_session_ids_make_no_files() {
     assert!(!place.top.join("x.json").exists() && !place.node().join("x.json").exists());
     // Control: a good one does make a record.
     place.write("good-id", "api/a.txt");
-    assert!(place.state_files().iter().any(|f| f.ends_with("good-id.json")));
+    assert!(place.state_files().iter().any(|f| f.ends_with("good-id.jsonl")));
 }
 
 fn fifo(path: &Path) {
@@ -474,7 +474,7 @@ fn fifo(path: &Path) {
 fn pipes_in_the_place_of_state_files_do_not_hang() {
     for (file, pieces) in [
         ("registry.json", &[UNJUDGED, "registry.json"][..]),
-        ("sessions/s.json", &[UNJUDGED, "s.json cannot be trusted"]),
+        ("sessions/s.jsonl", &[UNJUDGED, "s.jsonl cannot be trusted"]),
         ("paused", &["a person paused the node", "paused cannot be trusted"]),
     ] {
         let place = Place::with_session();
@@ -508,7 +508,7 @@ fn a_pipe_in_the_place_of_the_log_changes_no_decision() {
 #[test]
 fn links_in_the_place_of_state_files_are_not_followed() {
     let place = Place::with_session();
-    let record = place.state("sessions/s.json");
+    let record = place.state("sessions/s.jsonl");
     let victim = place.top.join("victim.json");
     fs::rename(&record, &victim).expect("moves");
     let before = fs::read(&victim).expect("reads");
@@ -600,7 +600,10 @@ fn a_closed_stdout_hurts_nothing() {
     }
     let state = |path: &str| fs::read_to_string(place.state(path)).expect("it is there");
     assert!(serde_json::from_str::<Value>(&state("registry.json")).is_ok());
-    assert!(serde_json::from_str::<Value>(&state("sessions/s.json")).is_ok());
+    assert!(
+        serde_json::from_str::<Value>(state("sessions/s.jsonl").trim_end().lines().last().expect("a line"))
+            .is_ok()
+    );
     assert!(!state("log/events.jsonl").contains("hookSpecificOutput"));
     has(&place.guard(call).denied(), &["belongs to domain frontend"]);
 }
@@ -636,9 +639,9 @@ fn many_first_calls_of_one_session_make_one_record() {
     let records: Vec<String> = place
         .state_files()
         .into_iter()
-        .filter(|f| f.starts_with(".comm-node/sessions/") && f.ends_with(".json"))
+        .filter(|f| f.starts_with(".comm-node/sessions/") && f.ends_with(".jsonl"))
         .collect();
-    assert_eq!(records, [".comm-node/sessions/one.json"]);
+    assert_eq!(records, [".comm-node/sessions/one.jsonl"]);
     let log = fs::read_to_string(place.state("log/events.jsonl")).expect("there is a log");
     let events: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).expect("whole lines")).collect();
     assert_eq!(events.iter().filter(|e| e["event"] == "denied").count(), 16);
@@ -729,7 +732,7 @@ fn a_domain_without_a_guard_ends_no_pause_and_rewrites_no_rules() {
     fs::write(place.node().join("comm-node.yaml"), relaxed).expect("writes");
     place.write("s", "web/x").silent();
     has(&place.write("s", "comm-node.yaml").denied(), &["comm-node's configuration"]);
-    has(&place.write("s", ".comm-node/sessions/s.json").denied(), &["own state"]);
+    has(&place.write("s", ".comm-node/sessions/s.jsonl").denied(), &["own state"]);
     fs::write(place.state("paused"), r#"{"version":1,"since":"2026-04-07T14:30:00.000Z"}"#).expect("writes");
     has(&place.write("s", "api/x").denied(), &["a person paused the node"]);
     fs::remove_file(place.state("paused")).expect("removes");
@@ -972,7 +975,7 @@ fn a_session_ends_in_time_although_the_leases_are_locked() {
     assert!(begin.elapsed() < Duration::from_millis(2_500), "{:?}", begin.elapsed());
     let log = fs::read_to_string(place.state("log/events.jsonl")).expect("a log");
     assert!(log.contains(r#""event":"ended""#), "{log}");
-    assert!(place.state("sessions/ended/s.json").exists());
+    assert!(place.state("sessions/ended/s.jsonl").exists());
     drop(lock);
     // What it held stops nobody.
     assert_eq!(place.write("other", "api/a.txt").stdout, "");

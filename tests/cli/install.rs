@@ -621,19 +621,19 @@ fn doctor_mends_the_state_of_a_node() {
     home.install(&[]).done();
     home.write("work/comm-node.yaml", "version: 1\nname: shop\ndomains:\n  a:\n    scope: [\"a/**\"]\n");
     home.write(
-        "work/.comm-node/sessions/dead.json",
+        "work/.comm-node/sessions/dead.jsonl",
         r#"{"version":1,"session_id":"dead","process":{"pid":1,"start":1,"machine":"gone"}}"#,
     );
-    home.write("work/.comm-node/sessions/torn.json", r#"{"version":1,"#);
+    home.write("work/.comm-node/sessions/torn.jsonl", r#"{"version":1,"#);
     let old =
-        fs::File::options().write(true).open(home.at("work/.comm-node/sessions/dead.json")).expect("opens");
+        fs::File::options().write(true).open(home.at("work/.comm-node/sessions/dead.jsonl")).expect("opens");
     old.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("time");
     fs::set_permissions(home.at("work/.comm-node"), fs::Permissions::from_mode(0o755)).expect("mode");
     home.run(&["doctor"])
         .refused()
         .says("FAIL state-dir")
         .says("WARN sessions: 1 on record whose client is gone: dead")
-        .says("torn.json");
+        .says("torn.jsonl");
     home.write("work/.comm-node/.registry.json.1-0.tmp", "{}");
     let left = fs::File::options()
         .write(true)
@@ -647,7 +647,7 @@ fn doctor_mends_the_state_of_a_node() {
         .says("PASS leftovers: removed")
         .says("PASS state-files: set aside");
     home.run(&["doctor"]).says("PASS state-dir").says("PASS sessions: 0 live").says("PASS state-files");
-    assert!(home.at("work/.comm-node/sessions/ended/dead.json").is_file());
+    assert!(home.at("work/.comm-node/sessions/ended/dead.jsonl").is_file());
 }
 
 /// The real programs, as they were built, and the real guard.

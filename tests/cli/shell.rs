@@ -666,7 +666,7 @@ fn what_is_left_on_record_explains_nothing_and_goes() {
     client.kill().and_then(|()| client.wait()).expect("ends");
     has(&change("t2", "3").told(), &["`web/x.txt` (changed)"]);
     // The same where it ended without a word.
-    fs::remove_file(node.path(".comm-node/sessions/s-frontend.json")).expect("removes");
+    fs::remove_file(node.path(".comm-node/sessions/s-frontend.jsonl")).expect("removes");
     has(&change("t3", "4").told(), &["`web/x.txt` (changed)"]);
     // A subagent's that was refused by somebody else, once no agent runs any more.
     let helper = Session { agent: Some(("a1", "general")), ..Session::backend(&node) };

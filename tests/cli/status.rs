@@ -202,10 +202,10 @@ fn a_silent_turn_is_reported_once_and_keeps_its_leases() {
     let node = Node::new();
     node.run("b", &["lock", "api/**"]).good();
     node.told(PROMPT, "b", "UserPromptSubmit", &json!({}));
-    age(&node, "sessions/b.json", 119_000);
+    age(&node, "sessions/b.jsonl", 119_000);
     assert_eq!(domain(&node, "backend")["agents"][0]["state"], "busy");
     assert!(node.inbox("").is_empty());
-    age(&node, "sessions/b.json", 121_000);
+    age(&node, "sessions/b.jsonl", 121_000);
     for _ in 0..2 {
         assert_eq!(domain(&node, "backend")["agents"][0]["state"], "silent");
     }
@@ -220,7 +220,7 @@ fn a_silent_turn_is_reported_once_and_keeps_its_leases() {
     node.batch("b");
     assert_eq!(domain(&node, "backend")["agents"][0]["state"], "busy");
     // A session that nobody asks anything is silent for as long as it likes.
-    age(&node, "sessions/f.json", 99_000_000);
+    age(&node, "sessions/f.jsonl", 99_000_000);
     assert_eq!(domain(&node, "frontend")["agents"][0]["state"], "idle");
 }
 

@@ -85,7 +85,7 @@ fn the_persons_own_line_is_kept() {
         assert_eq!(said(&node.root, "b", &[own], &PLAIN), "backend\n", "{own}");
     }
     // What can't be read is said, in the place of ours.
-    std::fs::write(node.root.join(".comm-node/sessions/b.json"), "{").expect("writes");
+    std::fs::write(node.root.join(".comm-node/sessions/b.jsonl"), "{").expect("writes");
     assert_eq!(
         said(&node.root, "b", &["echo theirs"], &PLAIN),
         "comm-node: the state can't be read; `comm-node doctor` says why\ntheirs\n"

@@ -225,7 +225,7 @@ fn a_record_that_cannot_be_read_lowers_no_sum() {
         let spent = || node.store().ledger().spent("frontend").expect("reads").total.usage.responses;
         if is_closed {
             // Nobody knows then what part of the sum it is.
-            fs::remove_file(node.root.join(".comm-node/sessions/f.json")).expect("removes");
+            fs::remove_file(node.root.join(".comm-node/sessions/f.jsonl")).expect("removes");
             node.run("", &["usage"]).good();
         }
         let record = node.root.join(".comm-node/ledger/sessions/f/main.jsonl");
@@ -387,7 +387,7 @@ fn what_stands_in_the_place_of_records_lowers_no_sum() {
             fs::rename(&away, &at).expect("moves");
             let sessions = node.root.join(".comm-node/sessions");
             fs::create_dir_all(sessions.join("ended")).expect("makes");
-            fs::rename(sessions.join("f.json"), sessions.join("ended/f.json")).expect("moves");
+            fs::rename(sessions.join("f.jsonl"), sessions.join("ended/f.jsonl")).expect("moves");
             node.run("", &["usage"]).good();
             fs::rename(&at, &away).expect("moves");
             fs::write(&at, "").expect("writes");

@@ -449,7 +449,7 @@ fn a_commit_in_a_worktree_that_was_never_looked_at_frees_too() {
     for quiet in [false, true] {
         let node = node("enforce");
         let Some(first) = Client::guarded() else { return };
-        let forget = "for f in .comm-node/sessions/*.json; do sed -i 's/\"heads\"/\"forgotten\"/' $f; done";
+        let forget = "for f in .comm-node/sessions/*.jsonl; do sed -i 's/\"heads\"/\"forgotten\"/' $f; done";
         let rest = if quiet { "-q -am x" } else { "-am x" };
         let turns = [read(&node), edit(&node, "one"), unseen(forget), commit(rest), Turn::hang()];
         let _running = start(&first, &node, FIRST, turns);

@@ -90,7 +90,7 @@ fn what_may_not_be_read_or_written_refuses() {
     };
     let closed = if root { 0o700 } else { 0 };
     // Where the directory itself is closed nobody can say more than that.
-    for path in ["registry.json", "sessions", "sessions/b.json", "leases", ""] {
+    for path in ["registry.json", "sessions", "sessions/b.jsonl", "leases", ""] {
         field.put_back();
         if root {
             open_up(&field.state());

@@ -243,11 +243,11 @@ fn the_checks_can_fail() {
     senders_leave_nothing(&field).expect("nothing");
 
     for (path, text) in [
-        ("sessions/f.json", "{\"version\": 1, "),
+        ("sessions/f.jsonl", "{\"version\": 1, "),
         ("log/events.jsonl", "{\"t\":"),
         ("leases/00.jsonl", "{\"version\":1}\n{\"path\":\n"),
         ("sending/x.md", "---\nversion: 1\n"),
-        ("sessions/.f.json.1-0.swap", "{}"),
+        ("sessions/.f.jsonl.1-0.swap", "{}"),
         ("outbox/.x.1-0.tmp", "{}"),
         ("leases.lock", "1"),
         ("paused", "{"),

@@ -49,9 +49,9 @@ impl Garbage {
 /// The state files, below the node.
 const FILES: [&str; 20] = [
     ".comm-node/registry.json",
-    ".comm-node/sessions/b.json",
-    ".comm-node/sessions/f.json",
-    ".comm-node/sessions/ended/old.json",
+    ".comm-node/sessions/b.jsonl",
+    ".comm-node/sessions/f.jsonl",
+    ".comm-node/sessions/ended/old.jsonl",
     ".comm-node/leases/explicit.jsonl",
     ".comm-node/leases/7c.jsonl",
     ".comm-node/leases/7c.jsonl.damaged-1",

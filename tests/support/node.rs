@@ -154,7 +154,7 @@ fn records(dir: &Path) -> Vec<Value> {
         .into_iter()
         .flatten()
         .filter_map(|e| Some(e.ok()?.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == "json"))
+        .filter(|p| p.extension().is_some_and(|e| e == "jsonl"))
         .collect();
     files.sort();
     // A session that ends meanwhile takes its record along.
@@ -163,7 +163,9 @@ fn records(dir: &Path) -> Vec<Value> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
             text => text.unwrap_or_else(|e| panic!("could not read {}: {e}", path.display())),
         };
-        Some(serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+        // The last line counts.
+        let text = text.trim_end().lines().last().unwrap_or_default();
+        Some(serde_json::from_str(text).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
     };
     files.iter().filter_map(record).collect()
 }

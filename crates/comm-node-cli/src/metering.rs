@@ -13,6 +13,7 @@ use comm_node_core::deadline::Deadline;
 use comm_node_core::ledger::{
     AgentFile, Booking, Bound, Keys, PriceRow, Prices, Record, Source, Transcript, Usage, digest, own_prices,
 };
+use comm_node_core::node;
 use comm_node_core::node::registry::Registry;
 use comm_node_core::session::{Claim, Session, SessionId, natural_binding};
 use comm_node_core::store::file;
@@ -308,8 +309,8 @@ fn find(at: &Path, depth: u32, files: &mut Vec<(std::time::SystemTime, PathBuf)>
     for entry in fs::read_dir(at)? {
         let entry = entry?;
         let kind = entry.file_type()?;
-        // What subagents wrote is found from the session that they belong to.
-        let own = entry.file_name() != "subagents";
+        // What subagents wrote is found from the session that they belong to; what comm-node wrote is called like a session too.
+        let own = entry.file_name() != "subagents" && entry.file_name() != node::STATE;
         if kind.is_file() || (kind.is_dir() && own && depth > 0) {
             find(&entry.path(), depth - 1, files)?;
         }

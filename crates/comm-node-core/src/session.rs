@@ -71,7 +71,7 @@ pub enum BoundBy {
     Agent,
 }
 
-/// The record of one session, `sessions/<id>.json`. The file's modification time is the session's
+/// The record of one session, `sessions/<id>.jsonl`, in its last line. The file's modification time is the session's
 /// last heartbeat.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Session {

@@ -99,7 +99,7 @@ fn without_an_author_it_is_sent_only_where_there_is_no_doubt() {
     node.run("", &["route", "--session", "f", "--wrote", "q.md"]).good();
     assert_eq!(node.inbox("b").len(), 1);
     for id in ["b", "b2", "u"] {
-        fs::remove_file(node.root.join(format!(".comm-node/sessions/{id}.json"))).expect("removes");
+        fs::remove_file(node.root.join(format!(".comm-node/sessions/{id}.jsonl"))).expect("removes");
     }
     leave(&node, "again.md", &text);
     node.run("f", &["inbox"]).good();

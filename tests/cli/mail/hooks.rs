@@ -332,9 +332,9 @@ fn compaction_tells_again_and_resumption_does_not() {
     let transcript = node.root.join("transcript.jsonl");
     let start = |source: &str| {
         // Two starts within two seconds are one event.
-        let path = node.root.join(".comm-node/sessions/b.json");
-        let mut record: Value =
-            serde_json::from_str(&fs::read_to_string(&path).expect("reads")).expect("JSON");
+        let path = node.root.join(".comm-node/sessions/b.jsonl");
+        let text = fs::read_to_string(&path).expect("reads");
+        let mut record: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
         record.as_object_mut().expect("an object").remove("briefed");
         fs::write(&path, record.to_string()).expect("writes");
         node.told(START, "b", "SessionStart", &json!({"source": source, "transcript_path": transcript}))
@@ -390,7 +390,7 @@ fn what_comes_back_to_a_resumed_session_is_not_told_again() {
     let nowhere = node.root.join("nowhere.jsonl");
     assert!(!resume(&node, "b3", &nowhere).contains("known?"));
     assert_eq!(node.states("f", &known), ["backend offered b2"]);
-    fs::remove_file(node.root.join(".comm-node/sessions/b3.json")).expect("removes");
+    fs::remove_file(node.root.join(".comm-node/sessions/b3.jsonl")).expect("removes");
     let said = resume(&node, "b", &transcript);
     assert!(!said.contains("known?") && !said.contains("new?"), "{said}");
     let told = node.prompt("b");

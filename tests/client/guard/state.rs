@@ -123,10 +123,10 @@ fn state_that_is_no_file_refuses_in_enforce_mode_and_warns_in_warn_mode() {
             let id = "11111111-2222-4333-8444-555555555555";
             fs::create_dir_all(node.path(".comm-node/sessions")).expect("could not make the state directory");
             person(node.root(), &["compile"]);
-            let file = format!(".comm-node/sessions/{id}.json");
+            let file = format!(".comm-node/sessions/{id}.jsonl");
             make(&node.path(&file));
             let step = Step::write(&node, "services/api/a.txt");
-            let name: &'static str = "11111111-2222-4333-8444-555555555555.json cannot be trusted";
+            let name: &'static str = "11111111-2222-4333-8444-555555555555.jsonl cannot be trusted";
             let steps = [match mode {
                 "enforce" => {
                     step.refused(&["comm-node could not judge this call", name, "Tell the user: remove it"])

@@ -322,13 +322,30 @@ fn outcome(result: Option<&(String, bool)>, in_flight: bool, aim: &Aim) -> Outco
     };
     let stale = ["modified since read", "has not been read yet", "String to replace not found"];
     match failed {
-        false if matches!(aim, Aim::Send { .. } | Aim::Reply) && !text.contains("sent ") => Outcome::Refused,
+        false if matches!(aim, Aim::Send { .. } | Aim::Reply) && !says_sent(text) => Outcome::Refused,
         false => Outcome::Done,
         true if text.contains("PreToolUse") || stale.iter().any(|s| text.contains(s)) => Outcome::Refused,
         true if matches!(aim, Aim::Unlock | Aim::Look) => Outcome::Refused,
         true if in_flight || text.contains("so its outcome is unknown") => Outcome::Unknown,
         true => Outcome::Odd(text.clone()),
     }
+}
+
+/// Whether a command says that it sent its message: a line of its own. It also says what it found in the drop box and sent.
+fn says_sent(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("sent "))
+}
+
+#[test]
+fn what_another_left_is_not_what_a_command_sent() {
+    let routed = "nobody wrote\noutbox/3-93.md was sent as SD0D42 to a";
+    for (text, done) in [(routed, false), ("sent SD0D42 to a (27 tokens each)", true)] {
+        let said = (format!("{text}\n"), false);
+        let expected = if done { Outcome::Done } else { Outcome::Refused };
+        assert_eq!(outcome(Some(&said), false, &Aim::Reply), expected, "{text}");
+    }
+    let both = (format!("{routed}\nsent SD0D43 to a (27 tokens each)"), false);
+    assert_eq!(outcome(Some(&both), false, &Aim::Reply), Outcome::Done);
 }
 
 /// Every tool result in a conversation, by the id of its call: the text, and whether it says that the call failed.

@@ -251,7 +251,7 @@ impl Field {
         let said = self.node.hook(START, &id, "backend", "SessionStart", &json!({"source": "startup"}));
         let text = look::context(&said.out)?;
         // Its name is not to stand in what the next one is told.
-        let _ = fs::remove_file(self.node.state(format!("sessions/{id}.json")));
+        let _ = fs::remove_file(self.node.state(format!("sessions/{id}.jsonl")));
         Ok(text.replace(&id, "ID"))
     }
 

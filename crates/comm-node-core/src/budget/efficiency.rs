@@ -34,7 +34,7 @@ pub struct Sent {
     pub drew: Vec<String>,
 }
 
-/// The last messages of a domain, `ledger/messages/<domain>.json`.
+/// The last messages of a domain, `ledger/messages/<domain>.jsonl`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(default)]
 pub struct History {
@@ -48,6 +48,19 @@ pub struct History {
 }
 
 impl History {
+    /// Notes what `change` says: messages that were sent, and of those without a tier the questions that they drew. A
+    /// second time that changes nothing.
+    pub fn take_over(&mut self, change: Self) {
+        for one in change.messages {
+            if !one.tier.is_empty() {
+                self.sent(&one.id, &one.tier, one.tokens);
+            }
+            for question in &one.drew {
+                self.drew(&one.id, question);
+            }
+        }
+    }
+
     /// Notes a message; one that is noted already is not noted again. True if it changed anything.
     pub fn sent(&mut self, id: &str, tier: &str, tokens: u64) -> bool {
         if self.messages.iter().any(|m| m.id == id) {

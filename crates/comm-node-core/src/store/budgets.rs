@@ -9,8 +9,9 @@
 use std::path::PathBuf;
 
 use super::file::{self, Durability};
+use super::sheet::{self, Sheet};
 use super::{Lock, MAX_RECORD, Store, read_json};
-use crate::budget::efficiency::{History, Score, Sizes};
+use crate::budget::efficiency::{History, Score, Sent, Sizes};
 use crate::budget::{Band, Figures, Gauge, Grants, OnExhausted, Span, Spent, Standing, assess, gauge, lines};
 use crate::deadline::Deadline;
 use crate::ledger::{self, Spend};
@@ -21,6 +22,9 @@ use crate::{Error, Result, clock};
 
 /// The name of the file with what was granted to all domains together; no domain has such a name.
 const ALL: &str = "all.together";
+
+/// A longer file with the last messages of a domain is replaced by whoever adds to it: two hundred lines or so.
+const MAX_HISTORY: u64 = 16 << 10;
 
 /// The budgets of a node, held for writing.
 #[derive(Debug)]
@@ -68,7 +72,7 @@ impl Store {
     }
 
     fn history_path(&self, domain: &str) -> PathBuf {
-        self.dir.join("ledger").join("messages").join([domain, ".json"].concat())
+        self.dir.join("ledger").join("messages").join([domain, ".jsonl"].concat())
     }
 
     /// What was granted to `domain`; `None` means all domains together.
@@ -146,14 +150,14 @@ impl Store {
     #[must_use]
     pub fn damaged_budgets(&self) -> Vec<Error> {
         let mut found: Vec<Error> = self.standing().err().into_iter().collect();
-        let names = |sub: &str| {
+        let names = |sub: &str, ending: &str| {
             let entries = std::fs::read_dir(self.dir.join("ledger").join(sub));
             let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
-            let names = names.filter_map(|name| Some(name.to_str()?.strip_suffix(".json")?.to_owned()));
+            let names = names.filter_map(|name| Some(name.to_str()?.strip_suffix(ending)?.to_owned()));
             names.filter(|name| !name.starts_with('.')).collect::<Vec<_>>()
         };
-        found.extend(names("budgets").iter().filter_map(|name| self.grants(Some(name)).err()));
-        found.extend(names("messages").iter().filter_map(|name| self.history(name).err()));
+        found.extend(names("budgets", ".json").iter().filter_map(|name| self.grants(Some(name)).err()));
+        found.extend(names("messages", ".jsonl").iter().filter_map(|name| self.history(name).err()));
         found.extend(self.ledger().domains().iter().filter_map(|name| self.ledger().tally(name).err()));
         let survey = self.ledger().survey();
         for source in &survey.sources {
@@ -295,7 +299,7 @@ impl Store {
     /// # Errors
     /// When the record is there but can't be read.
     pub fn history(&self, domain: &str) -> Result<History> {
-        Ok(read_json(&self.history_path(domain))?.unwrap_or_default())
+        Ok(Sheet::read(&self.history_path(domain))?.map(|sheet| sheet.value).unwrap_or_default())
     }
 
     /// The efficiency of `domain` among all domains of `registry`.
@@ -328,28 +332,35 @@ impl Store {
     pub(super) fn note_message(&self, message: &Message) -> Result<()> {
         let id = message.id.text();
         if message.from != HUMAN && message.from != NODE {
-            let mut history = self.history(&message.from)?;
-            if history.sent(&id, message.tier().name(), message.cost() as u64) {
-                self.write_history(&message.from, &history)?;
-            }
+            let (tier, tokens) = (message.tier().name().to_owned(), message.cost() as u64);
+            self.add_to_history(&message.from, Sent { id: id.clone(), tier, tokens, drew: Vec::new() })?;
         }
         let Some(asked) = message.said.reply_to.filter(|_| message.said.kind == Kind::Question) else {
             return Ok(());
         };
-        let asked = asked.text();
         for author in message.said.to.iter().filter(|to| crate::mail::is_name(to)) {
-            let mut history = self.history(author)?;
-            if history.drew(&asked, &id) {
-                self.write_history(author, &history)?;
-            }
+            let drew = Sent { id: asked.text(), drew: vec![id.clone()], ..Sent::default() };
+            self.add_to_history(author, drew)?;
         }
         Ok(())
     }
 
-    fn write_history(&self, domain: &str, history: &History) -> Result<()> {
+    /// Adds a line with `news`, which whoever reads it applies; a file that has grown is replaced by one line.
+    fn add_to_history(&self, domain: &str, news: Sent) -> Result<()> {
         self.prepare_sub("ledger")?;
         self.prepare_sub("ledger/messages")?;
-        super::write_json(&self.history_path(domain), history)
+        let path = self.history_path(domain);
+        let change = History { version: 1, messages: vec![news], ..History::default() };
+        if file::append_line(&path, &sheet::line(&change)?, MAX_HISTORY)? {
+            return Ok(());
+        }
+        let mut history = self.history(domain)?;
+        history.take_over(change);
+        if history.messages.is_empty() {
+            // Of what it never sent nobody has to know what it drew.
+            return Ok(());
+        }
+        sheet::replace(&path, &history)
     }
 }
 
@@ -403,6 +414,7 @@ mod tests {
     use crate::ledger::{Keys, Record, Source, Usage};
     use crate::mail::{Draft, Ulid};
     use crate::session::SessionId;
+    use crate::store::crash;
 
     fn soon() -> Deadline {
         Deadline::after(Duration::from_secs(5))
@@ -533,5 +545,53 @@ mod tests {
         assert_eq!((score.messages, score.questions), (1, 2));
         assert_eq!(store.history("web").expect("reads").messages.len(), 2);
         assert_eq!(store.history("human").expect("reads").messages.len(), 0);
+    }
+
+    /// The file stays the one that it is until it is long, and what a writer that died left counts once or not at all.
+    #[test]
+    fn what_is_noted_of_messages_is_added_to_a_file() {
+        let (_dir, store) = store();
+        let path = store.history_path("api");
+        let sent = |id: &str| Sent { id: id.into(), tier: "signal".into(), tokens: 10, drew: Vec::new() };
+        let drew = |id: &str, q: &str| Sent { id: id.into(), drew: vec![q.into()], ..Sent::default() };
+        // Of what was never sent nothing is kept.
+        store.add_to_history("api", drew("1", "q")).expect("notes");
+        assert!(file::is_missing(&path));
+        for id in ["1", "2", "2"] {
+            store.add_to_history("api", sent(id)).expect("notes");
+        }
+        for _ in 0..2 {
+            store.add_to_history("api", drew("1", "q")).expect("notes");
+        }
+        let history = store.history("api").expect("reads");
+        assert_eq!(history.messages, [Sent { drew: vec!["q".into()], ..sent("1") }, sent("2")]);
+        let text = std::fs::read_to_string(&path).expect("reads");
+        assert_eq!(text.lines().count(), 5, "{text}");
+        for n in 0.. {
+            crash::arm(n);
+            let noted = store.add_to_history("api", sent(&format!("died-{n}")));
+            let died = crash::disarm();
+            assert_eq!(noted.is_err(), died, "{n}");
+            store.add_to_history("api", sent(&format!("after-{n}"))).expect("notes");
+            let history = store.history("api").expect("reads");
+            let is = |id: String| history.messages.iter().filter(|m| m.id == id).count();
+            assert_eq!((is(format!("died-{n}")), is(format!("after-{n}"))), (usize::from(!died), 1), "{n}");
+            if !died {
+                assert!(n > 1, "there is a place to die at, and one with half a line");
+                break;
+            }
+        }
+        let (mut most, mut shrunk) = (0, 0);
+        for i in 0..1_000 {
+            let before = path.metadata().expect("is there").len();
+            store.add_to_history("api", sent(&i.to_string())).expect("notes");
+            let len = path.metadata().expect("is there").len();
+            most = most.max(len);
+            shrunk += u32::from(len < before);
+        }
+        assert!(most < MAX_HISTORY + 200 && (1..20).contains(&shrunk), "{most} bytes, shrunk {shrunk} times");
+        let history = store.history("api").expect("reads");
+        let ids: Vec<&str> = history.messages.iter().map(|m| m.id.as_str()).collect();
+        assert_eq!((ids.len(), ids[0], ids[49]), (50, "950", "999"));
     }
 }

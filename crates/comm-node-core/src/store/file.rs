@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::crash;
 use crate::{Error, Result};
 
 /// The text of the regular file at `path`, `None` if there is none.
@@ -100,7 +101,7 @@ pub fn read_head(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
 
 /// Opens the regular file at `path` for reading, as [`open`] does, and says how long it is.
 #[cfg(unix)]
-fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
+pub(super) fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
     use rustix::fs::{Mode, OFlags};
     use rustix::io::Errno;
     // Not through the standard library, which sets a flag twice and looks at the file twice.
@@ -122,10 +123,33 @@ fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
 }
 
 #[cfg(not(unix))]
-fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
+pub(super) fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
     let Some(file) = open(path, OpenOptions::new().read(true))? else { return Ok(None) };
     let len = file.metadata().map_err(Error::io("read", path))?.len();
     Ok(Some((file, len)))
+}
+
+/// Fills `into` with what stands in `file` from `at` on; how much that was, less only where the file ends.
+pub(super) fn read_at(file: &File, into: &mut [u8], at: u64) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < into.len() {
+        let from = at + filled as u64;
+        #[cfg(unix)]
+        let got = std::os::unix::fs::FileExt::read_at(file, &mut into[filled..], from);
+        #[cfg(not(unix))]
+        let got = {
+            use std::io::{Seek, SeekFrom};
+            let mut file = file;
+            file.seek(SeekFrom::Start(from)).and_then(|_| file.read(&mut into[filled..]))
+        };
+        match got {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
 }
 
 /// Opens the regular file at `path` without following a link and without blocking; `None` if
@@ -225,6 +249,40 @@ pub(super) fn overwrite(path: &Path, bytes: &[u8]) -> Result<bool> {
     }
     file.write_all(bytes).map_err(Error::io("write", path))?;
     Ok(true)
+}
+
+/// Adds `line`, which has its end, to the file at `path` with one write; false, and nothing done, where the file has to be
+/// replaced: it is not there, is longer than `max` bytes, or ends in half a line.
+///
+/// Nothing is removed by it, as where a file is replaced, which some file systems wait milliseconds for.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Untrusted`]; the file is then what it was, as far as that can be done.
+pub(super) fn append_line(path: &Path, line: &[u8], max: u64) -> Result<bool> {
+    let Some(mut file) = open_any(path, OpenOptions::new().read(true).append(true))? else {
+        return Ok(false);
+    };
+    let meta = file.metadata().map_err(Error::io("read", path))?;
+    if !meta.is_file() {
+        return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is not a plain file" });
+    }
+    let (len, mut end) = (meta.len(), [0]);
+    if len == 0 || len > max {
+        return Ok(false);
+    }
+    if read_at(&file, &mut end, len - 1).map_err(Error::io("read", path))? == 0 || end != *b"\n" {
+        return Ok(false);
+    }
+    crash::here()?;
+    if crash::torn() {
+        let _ = file.write_all(&line[..line.len() / 2]);
+        return Err(crash::error());
+    }
+    file.write_all(line).map(|()| true).map_err(|e| {
+        // A disk that is full took a part of it.
+        let _ = file.set_len(len);
+        Error::io("append to", path)(e)
+    })
 }
 
 /// Puts `bytes` in the place of `path`: readers see the old file or the new one, never a part.

@@ -45,16 +45,16 @@ const DIRECTORIES: [&str; 31] = [
 ];
 
 /// The plain files.
-const FILES: [&str; 22] = [
+const FILES: [&str; 23] = [
     "<name>.lock",
     "registry.json",
     "fencing.json",
     "kickoff.json",
     "lookout",
     "mail.last",
-    "sessions/<session>.json",
+    "sessions/<session>.jsonl",
     "sessions/<session>.turn",
-    "sessions/ended/<session>.json",
+    "sessions/ended/<session>.jsonl",
     "leases/explicit.jsonl",
     "leases/<byte>.jsonl",
     "leases/last.json",
@@ -68,6 +68,7 @@ const FILES: [&str; 22] = [
     "ledger/sessions/<session>/<part>.ids",
     "ledger/domains/<domain>.jsonl",
     "ledger/budgets/<domain>.json",
+    "ledger/messages/<domain>.jsonl",
 ];
 
 impl Store {

@@ -18,6 +18,8 @@ mod log;
 mod mail;
 mod notes;
 mod prune;
+mod sessions;
+mod sheet;
 mod signs;
 mod templates;
 mod touched;
@@ -25,7 +27,6 @@ mod turns;
 
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,6 @@ pub use prune::Leftovers;
 pub use signs::Seen;
 
 use crate::deadline::Deadline;
-use crate::session::{Session, SessionId};
 use crate::{Error, Result, clock};
 
 /// No state file is ever sensibly larger than this.
@@ -191,113 +191,6 @@ impl Store {
         file::replace(&self.registry_path(), text.as_bytes(), Durability::Rebuildable)
     }
 
-    // ── sessions ─────────────────────────────────────────────────────────────────────────────
-
-    fn session_path(&self, id: &SessionId) -> PathBuf {
-        self.dir.join("sessions").join(format!("{id}.json"))
-    }
-
-    fn ended_path(&self, id: &SessionId) -> PathBuf {
-        self.dir.join("sessions").join("ended").join(format!("{id}.json"))
-    }
-
-    /// The record of a session that has not ended, `None` if there is none.
-    ///
-    /// # Errors
-    /// When it is there but can't be read.
-    pub fn read_session(&self, id: &SessionId) -> Result<Option<Session>> {
-        read_json(&self.session_path(id))
-    }
-
-    /// The record of a session that ended, for its resumption.
-    ///
-    /// # Errors
-    /// When it is there but can't be read.
-    pub fn read_ended_session(&self, id: &SessionId) -> Result<Option<Session>> {
-        read_json(&self.ended_path(id))
-    }
-
-    /// True while the session `id` lives, as far as can be told; one without a record does not.
-    #[must_use]
-    pub fn session_lives(&self, id: &SessionId, now_ms: u64) -> bool {
-        let found = read_with_time(&self.session_path(id)).ok().flatten();
-        found.is_some_and(|(session, heartbeat)| session.is_live(heartbeat, now_ms))
-    }
-
-    /// Replaces a session's record; the session then counts as not ended.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub fn write_session(&self, session: &Session) -> Result<()> {
-        self.prepare_sub("sessions")?;
-        write_json(&self.session_path(&session.session_id), session)
-    }
-
-    /// Moves a session's record to the ended ones; nothing happens where there is none.
-    ///
-    /// # Errors
-    /// When it can't be moved.
-    pub fn end_session(&self, id: &SessionId) -> Result<()> {
-        let from = self.session_path(id);
-        if from.symlink_metadata().is_err() {
-            return Ok(());
-        }
-        self.prepare_sub("sessions")?;
-        self.prepare_sub("sessions/ended")?;
-        match std::fs::rename(&from, self.ended_path(id)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io("move", &from)(e)),
-            _ => {}
-        }
-        self.close_turn(id);
-        Ok(())
-    }
-
-    /// Marks a session as active now: its record's modification time is its last heartbeat. One
-    /// system call, nothing flushed; a session without a record has no heartbeat.
-    pub fn heartbeat(&self, id: &SessionId) {
-        let path = self.session_path(id);
-        #[cfg(unix)]
-        {
-            use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
-            let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ };
-            let times = Timestamps { last_access: now, last_modification: now };
-            // A missing heartbeat is not worth failing a hook for.
-            let _ = utimensat(CWD, &path, &times, AtFlags::SYMLINK_NOFOLLOW);
-        }
-        #[cfg(not(unix))]
-        if let Ok(file) = std::fs::OpenOptions::new().write(true).open(&path) {
-            let _ = file.set_modified(std::time::SystemTime::now());
-        }
-    }
-
-    /// When a session last gave a heartbeat, nanoseconds since 1970; `None` if it has no record.
-    #[must_use]
-    pub fn last_heartbeat_ns(&self, id: &SessionId) -> Option<u64> {
-        let meta = self.session_path(id).symlink_metadata().ok()?;
-        Some(crate::node::registry::SourceId::of(&meta).mtime_ns)
-    }
-
-    /// Every session that has not ended, each with its last heartbeat (milliseconds since 1970),
-    /// sorted by id; records that can't be read are given back as errors.
-    ///
-    /// # Errors
-    /// When the directory itself can't be listed.
-    pub fn sessions(&self) -> Result<Vec<Result<(Session, u64)>>> {
-        let dir = self.dir.join("sessions");
-        let mut names: Vec<String> = Vec::new();
-        let listed = file::entries(&dir, |name, _| {
-            // A record that is not named by an id is none.
-            names.extend(name.to_str().filter(|name| is_record(name)).map(str::to_owned));
-            ControlFlow::Continue(())
-        });
-        match listed {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(Error::io("list", &dir))?,
-        }
-        names.sort_unstable();
-        Ok(names.iter().filter_map(|name| read_with_time(&dir.join(name)).transpose()).collect())
-    }
-
     // ── pause ────────────────────────────────────────────────────────────────────────────────
 
     fn pause_path(&self) -> PathBuf {
@@ -388,18 +281,8 @@ fn is_plain_dir(dir: &Path) -> bool {
     dir.symlink_metadata().is_ok_and(|meta| meta.is_dir())
 }
 
-fn is_record(name: &str) -> bool {
-    name.ends_with(".json") && !name.starts_with('.')
-}
-
 fn hidden(path: &Path) -> bool {
     path.file_name().is_none_or(|n| n.as_encoded_bytes().starts_with(b"."))
-}
-
-fn read_with_time(path: &Path) -> Result<Option<(Session, u64)>> {
-    let Some(session) = read_json::<Session>(path)? else { return Ok(None) };
-    let heartbeat = path.metadata().and_then(|m| m.modified()).map_or(0, clock::ms_of);
-    Ok(Some((session, heartbeat)))
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>> {

@@ -64,7 +64,7 @@ impl Store {
                 let goes_on = |stem: &std::ffi::OsStr| {
                     ["sessions", "sessions/ended"].iter().any(|dir| {
                         let mut name = stem.to_owned();
-                        name.push(".json");
+                        name.push(".jsonl");
                         let record = self.dir.join(dir).join(name);
                         record.symlink_metadata().is_ok() && !ended.contains(&record)
                     })
@@ -208,9 +208,9 @@ mod tests {
             file.set_modified(time).expect("time");
         };
         let day = 24 * 60 * 60 * 1000;
-        put("sessions/ended/old.json", 31 * day);
-        put("sessions/ended/new.json", 29 * day);
-        put("sessions/live.json", 99 * day);
+        put("sessions/ended/old.jsonl", 31 * day);
+        put("sessions/ended/new.jsonl", 29 * day);
+        put("sessions/live.jsonl", 99 * day);
         // Of a session that ended long ago, of one that nobody knows, and of three that may go on or are fresh.
         for (id, age) in [("old", 31), ("gone", 31), ("new", 40), ("live", 40), ("fresh", 1)] {
             put(&format!("touched/{id}.jsonl"), age * day);
@@ -221,9 +221,9 @@ mod tests {
         put("calls/old.jsonl", 8 * day);
         put("calls/new.jsonl", 6 * day);
         put(".registry.json.1-0.tmp", day);
-        put("sessions/.s.json.1-0.tmp", day);
+        put("sessions/.s.jsonl.1-0.tmp", day);
         put("outbox/rejected/.a.md.why.txt.1-0.tmp", day);
-        put("ledger/messages/.a.json.1-0.tmp", day);
+        put("ledger/messages/.a.jsonl.1-0.tmp", day);
         put("handoffs/backend/.t.md.1-0.tmp", day);
         put("handoffs/backend/taken/.t.md.1-0.tmp", day);
         put("leases/.00.jsonl.1-0.tmp", 1000);
@@ -239,8 +239,8 @@ mod tests {
         assert_eq!(went.touched, lists.map(|list| store.dir().join(list)));
         assert!(went.logs[0].ends_with("events-9-7.jsonl") && went.logs[1].ends_with("events-10-7.jsonl"));
         for kept in [
-            "sessions/ended/new.json",
-            "sessions/live.json",
+            "sessions/ended/new.jsonl",
+            "sessions/live.jsonl",
             "calls/new.jsonl",
             "touched/new.jsonl",
             "touched/live.jsonl",

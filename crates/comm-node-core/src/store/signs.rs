@@ -217,7 +217,7 @@ mod tests {
             session.process = process;
             session.transcript = self.dir.path().join("transcript.jsonl").to_string_lossy().into_owned();
             self.store.write_session(&session).expect("writes");
-            self.age(&format!("sessions/{id}.json"), silent_ms);
+            self.age(&format!("sessions/{id}.jsonl"), silent_ms);
             session
         }
 
@@ -281,7 +281,7 @@ mod tests {
         let session = place.session("s", me(), 0);
         place.store.open_turn(&session.session_id);
         assert_eq!((place.state(), place.look_out()), (State::Busy, 0));
-        place.age("sessions/s.json", SILENT_TURN_MS);
+        place.age("sessions/s.jsonl", SILENT_TURN_MS);
         place.age("sessions/s.turn", SILENT_TURN_MS + 10);
         assert_eq!((place.state(), place.look_out(), place.look_out()), (State::Silent, 1, 0));
         assert_eq!(place.state(), State::Silent, "being told of is no sign of life");
@@ -298,7 +298,7 @@ mod tests {
         let silent = || {
             place.store.open_turn(&id);
             place.age("sessions/s.turn", 2 * SILENT_TURN_MS);
-            place.age("sessions/s.json", 2 * SILENT_TURN_MS);
+            place.age("sessions/s.jsonl", 2 * SILENT_TURN_MS);
         };
         silent();
         let record = super::super::CallRecord { id: "t1".into(), ..Default::default() };

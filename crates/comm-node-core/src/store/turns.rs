@@ -1,8 +1,8 @@
 //! `sessions/<id>.turn`: an empty file that is there while the session's agent works, from a prompt to
 //! the end of the turn. Its modification time is when the turn began.
 //!
-//! It is a file of its own and no field of the record, because to replace a record costs a hook a wait for
-//! the disk, and most turns change nothing else in it.
+//! It is a file of its own and no field of the record, because most turns change nothing in that, and it would
+//! grow by a line with each.
 
 use std::fs::OpenOptions;
 use std::path::PathBuf;

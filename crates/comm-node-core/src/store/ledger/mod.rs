@@ -10,11 +10,10 @@
 //!    ([`ids`]) are written just before, and count with it,
 //! 4. the tally takes over what the record has beyond what is closed.
 //!
-//! What changes in 3 and 4 is one line at the end of each file ([`sheet`]). Whoever dies between two of these leaves a tally that lags behind and is put right by the next write;
+//! What changes in 3 and 4 is one line at the end of each file ([`super::sheet`]). Whoever dies between two of these leaves a tally that lags behind and is put right by the next write;
 //! nothing is counted twice and nothing is lost.
 
 mod ids;
-mod sheet;
 mod tasks;
 
 use std::collections::BTreeSet;
@@ -24,9 +23,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ids::Ids;
-use sheet::Sheet;
 
 use super::file;
+use super::sheet::{self, Sheet};
 use super::{Event, Lock, Store};
 use crate::deadline::Deadline;
 use crate::ledger::{Account, Booking, Bound, MAX_TASKS, Progress, Record, Source, Spend, Spent, Tally};

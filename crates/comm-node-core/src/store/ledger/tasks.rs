@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::sheet::{self, Sheet};
 use super::{Books, Ledger, is_name, names};
 use crate::Result;
 use crate::ledger::{Account, Spend, Tally, digest};
+use crate::store::sheet::{self, Sheet};
 
 /// Tasks, each with the last day it was worked on.
 type Tasks = BTreeMap<String, (String, Spend)>;

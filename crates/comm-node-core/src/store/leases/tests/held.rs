@@ -199,7 +199,7 @@ fn hints_of_sessions_that_ended_go() {
         std::fs::write(hint(&b, name), text).expect("writes");
     }
     std::fs::create_dir(b.path("sessions")).expect("makes");
-    std::fs::write(b.path("sessions/live.json"), "{}").expect("writes");
+    std::fs::write(b.path("sessions/live.jsonl"), "{}").expect("writes");
     let left = [hint(&b, "gone"), hint(&b, "torn")];
     assert_eq!(b.store.leases().hints(Deadline::after(SOON)).expect("compares").left, left);
     assert_eq!(b.store.leases().mend_hints(Deadline::after(SOON)).expect("mends").left, left);

@@ -1,4 +1,4 @@
-//! One file of the ledger: a value in its first line, and what changed since in the lines behind it.
+//! A file of the ledger: a value in its first line, and what changed since in the lines behind it.
 //!
 //! A change is one appended line. To replace a file makes an inode and frees another one, and where the file system
 //! flushes what replaces a file by itself it waits for the disk: up to some milliseconds, at every call of a tool. A
@@ -11,9 +11,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::file::{self, Durability};
+use super::{MAX_STATE, crash};
+use crate::budget::efficiency::History;
 use crate::ledger::{Record, Tally};
-use crate::store::file::{self, Durability};
-use crate::store::{MAX_STATE, crash};
 use crate::{Error, Result};
 
 /// Beyond twice the size of its first line plus this, a file is replaced. Every line is read at every look.
@@ -34,6 +35,12 @@ impl Entry for Record {
 impl Entry for Tally {
     fn apply(&mut self, change: Self) {
         self.open.extend(change.open);
+    }
+}
+
+impl Entry for History {
+    fn apply(&mut self, change: Self) {
+        self.take_over(change);
     }
 }
 
@@ -100,7 +107,7 @@ pub(super) fn replace<T: Entry>(path: &Path, value: &T) -> Result<()> {
     file::replace(path, &line(value)?, Durability::Rebuildable)
 }
 
-fn line<T: Entry>(value: &T) -> Result<Vec<u8>> {
+pub(super) fn line<T: Entry>(value: &T) -> Result<Vec<u8>> {
     let mut bytes =
         serde_json::to_vec(value).map_err(|e| Error::Invalid { what: "the record", why: e.to_string() })?;
     bytes.push(b'\n');
