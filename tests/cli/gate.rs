@@ -187,7 +187,11 @@ fn a_malformed_hand_off_holds_as_its_steps_do() {
     };
     for (how, step, fault) in [
         ("a step", "> test it\n", "taken/t.md:15: `wire it` is no next step; write `- [ ] <next step>`"),
-        ("the version", "> wire it\n> test it\n", "taken/t.md:2: `version: 9` can't be read"),
+        (
+            "the version",
+            "> wire it\n> test it\n",
+            "taken/t.md:2: `version: 9` is no version that this comm-node reads",
+        ),
         ("whose it is", "> wire it\n", "`taken_by b` can't be read"),
         ("UTF-8", "", "it is not UTF-8 text at byte"),
     ] {

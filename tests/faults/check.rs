@@ -120,7 +120,7 @@ pub(crate) fn leased(field: &Field) -> Result<Vec<Lease>, String> {
     for lease in &leases {
         let Some(id) = &lease.holder.session else { continue };
         let soon = Deadline::after(Duration::from_secs(20));
-        let held = store.leases().held_by(id, soon).map_err(|e| e.to_string())?;
+        let (held, _) = store.leases().held_by(id, soon).map_err(|e| e.to_string())?;
         if !held.contains(lease) {
             return Err(format!("nobody finds that {id} holds {}", lease.path));
         }

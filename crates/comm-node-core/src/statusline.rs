@@ -89,10 +89,9 @@ pub fn gather(store: &Store, id: &SessionId) -> Result<Line> {
     line.task = session.task.unwrap_or_default();
     line.progress = session.progress;
     line.blocked = session.activity == Some(Activity::Blocked);
-    let limit = Deadline::after(LISTING);
-    if let Ok(leases) = store.leases().held_by(id, limit) {
+    if let Ok((leases, more)) = store.leases().held_by(id, Deadline::after(LISTING)) {
         let own = counting(leases, now, &|_| crate::process::Liveness::Alive);
-        line.leases = (own.len(), limit.passed());
+        line.leases = (own.len(), more);
     }
     // Rules without a budget need not be parsed: with many domains that is most of the work.
     if let Ok(Some(text)) = store.read_registry()

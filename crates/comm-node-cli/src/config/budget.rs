@@ -153,9 +153,10 @@ fn edit(text: &str, domain: Option<&str>, key: &str, value: &str) -> Option<(Ran
 fn insert(text: &str, map: &Node, entry: &str) -> Option<(Range<usize>, String)> {
     let Value::Map(entries) = &map.value else { return None };
     let Some((first, _)) = entries.first() else {
-        // `budget: {}`
-        let is_flow = text.get(map.at.clone())?.starts_with('{');
-        return is_flow.then(|| (map.at.clone(), format!("{{{entry}}}")));
+        // `budget: {}`, whose place may be told as that of its first character alone.
+        let inside = text.get(map.at.start..)?.strip_prefix('{')?;
+        let end = text.len() - inside.trim_start().strip_prefix('}')?.len();
+        return Some((map.at.start..end, format!("{{{entry}}}")));
     };
     let first = first.at.start;
     // As the file's other lines end.

@@ -206,6 +206,7 @@ mod tests {
         store.read_session(&session.session_id).expect("reads").and_then(|session| session.task)
     }
 
+    #[cfg(unix)]
     fn lines(path: &Path) -> usize {
         std::fs::read_to_string(path).expect("reads").lines().count()
     }

@@ -153,7 +153,7 @@ impl Store {
     /// How many leases a session holds; nobody waits long for that.
     fn held_by(&self, id: &SessionId, deadline: Deadline) -> usize {
         let limit = deadline.at_most(Duration::from_millis(200));
-        self.leases().held_by(id, limit).map_or(0, |leases| leases.len())
+        self.leases().held_by(id, limit).map_or(0, |(leases, _)| leases.len())
     }
 
     fn write_session_quietly(&self, session: &Session, heard_ms: u64) -> Result<()> {

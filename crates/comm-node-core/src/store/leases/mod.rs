@@ -273,16 +273,17 @@ impl Leases<'_> {
         Ok((leases, errors))
     }
 
-    /// What `session` holds by the table, whether or not it still counts, sorted by path. After the deadline no further
-    /// file is read. What can't be read is missing too: this is for telling, not for deciding.
+    /// What `session` holds by the table, whether or not it still counts, sorted by path; and whether there may be
+    /// more, because after the deadline no second file is begun. What can't be read is missing too: this is for telling, not for deciding.
     ///
     /// # Errors
     /// When it can't be told in which files that may be.
-    pub fn held_by(&self, session: &SessionId, deadline: Deadline) -> Result<Vec<Lease>> {
+    pub fn held_by(&self, session: &SessionId, deadline: Deadline) -> Result<(Vec<Lease>, bool)> {
         let needle = format!("\"{session}\"").into_bytes();
-        let mut leases = Vec::new();
-        for name in self.names_of(session)? {
-            if deadline.passed() {
+        let (mut leases, mut more) = (Vec::new(), false);
+        for (n, name) in self.names_of(session)?.into_iter().enumerate() {
+            if n > 0 && deadline.passed() {
+                more = true;
                 break;
             }
             let Ok(file) = self.file(name) else { continue };
@@ -292,7 +293,7 @@ impl Leases<'_> {
             leases.append(&mut some);
         }
         leases.sort_by(by_path);
-        Ok(leases)
+        Ok((leases, more))
     }
 
     /// Explicit leases and those of `sessions`, in this order, that are `wanted`, given their paths, until `enough` says

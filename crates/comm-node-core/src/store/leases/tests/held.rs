@@ -23,7 +23,7 @@ pub(super) fn check(b: &Bench, what: &str) {
 }
 
 fn held(b: &Bench, name: &str) -> Vec<String> {
-    let leases = b.store.leases().held_by(&id(name), Deadline::after(SOON)).expect("works");
+    let (leases, _) = b.store.leases().held_by(&id(name), Deadline::after(SOON)).expect("works");
     leases.into_iter().map(|lease| lease.path).collect()
 }
 
