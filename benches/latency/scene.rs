@@ -22,8 +22,10 @@ const DOMAIN: &str = "domain0";
 
 /// A node with that many domains and one bound session, whose process is this one.
 pub(crate) fn node(root: &Path, domains: usize) -> PathBuf {
-    fs::create_dir_all(root.join(".git")).unwrap();
+    // With a commit, as nearly every repository has one.
+    fs::create_dir_all(root.join(".git/refs/heads")).unwrap();
     fs::write(root.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    fs::write(root.join(".git/refs/heads/main"), format!("{}\n", "5e".repeat(20))).unwrap();
     for i in 0..domains {
         fs::create_dir_all(root.join(format!("d{i}/src/a"))).unwrap();
     }
