@@ -64,8 +64,6 @@ pub(crate) fn run(
     let given = input.map(given).transpose()?;
     let (stdin, rest) = given.map_or((Stdio::null(), None), |(stdin, rest)| (stdin, rest));
     let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    // The command keeps this program's end of what it gave until it is given something else.
-    command.stdin(Stdio::null());
     if let (Some(rest), Some(mut pipe)) = (rest, child.stdin.take()) {
         std::thread::spawn(move || pipe.write_all(&rest));
     }
@@ -73,7 +71,11 @@ pub(crate) fn run(
     let ear = Ear::to(stdout, max);
     let mut seen = None;
     let code = loop {
-        if let Some(ended) = child.try_wait()? {
+        let look = child.try_wait();
+        if look.is_err() {
+            end(&mut child, late);
+        }
+        if let Some(ended) = look? {
             let since = *seen.get_or_insert_with(Instant::now);
             let enough = matches!(until, Until::Ended(grace) if since.elapsed() >= grace);
             if enough || ear.thread.is_finished() {
@@ -88,8 +90,8 @@ pub(crate) fn run(
         let rest = if ear.thread.is_finished() { LOOK / 20 } else { LOOK };
         std::thread::park_timeout(limit.left().min(rest));
     };
-    let heard = ear.heard.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Some(Said { code, bytes: heard.bytes.clone(), cut: heard.cut }))
+    let mut heard = ear.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(Some(Said { code, bytes: std::mem::take(&mut heard.bytes), cut: heard.cut }))
 }
 
 /// What `input` is given as, and what has to be written while the program runs.
@@ -163,7 +165,7 @@ impl Ear {
                 }
                 let Ok(got @ 1..) = read else { break };
                 let mut heard = ours.lock().unwrap_or_else(PoisonError::into_inner);
-                let kept = got.min(max - heard.bytes.len());
+                let kept = got.min(max.saturating_sub(heard.bytes.len()));
                 heard.bytes.extend_from_slice(&piece[..kept]);
                 heard.cut |= kept < got;
             }

@@ -115,9 +115,9 @@ fn compare(
 
 /// Where the worktrees of the session stand now: that of its working directory, and those on record.
 fn heads(session: &Session, call: &Call<'_>, around: &Surroundings) -> Vec<Head> {
-    // One without a commit is put on record once, so that its first commit is seen.
-    let unborn = || at(call, around, head_or_empty).filter(|head| before(session, head).is_none());
-    let here = here(call, around).or_else(unborn);
+    // One without a commit is on record too, so that its first commit is seen; on a new branch without one nothing went.
+    let here = at(call, around, head_or_empty)
+        .filter(|head| !head.is_unborn() || before(session, head).is_none_or(|old| *old == head.commit));
     let known = session.heads.keys().map(Path::new).filter(|top| here.as_ref().is_none_or(|h| h.top != *top));
     // One that is gone may have left another repository above it.
     let known: Vec<Head> = known.filter_map(|top| head(top).filter(|h| h.top == top)).collect();

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use crate::answer::Answer;
 use crate::child::{self, Late, Until};
 use crate::mail::{MAX_HELD, hold};
-use crate::scene::{Scene, Surroundings};
+use crate::scene::{self, Scene, Surroundings};
 use crate::wire::Call;
 
 /// Why a turn is not let end.
@@ -159,9 +159,7 @@ fn steady(said: &str) -> String {
 
 /// Has the command line beside this program run the gate; `None` where it can't.
 fn gate(scene: &Scene, session: &Session, around: &Surroundings) -> Option<Verdict> {
-    let exe = std::env::current_exe().ok()?;
-    let program = exe.with_file_name(["comm-node", std::env::consts::EXE_SUFFIX].concat());
-    let mut command = Command::new(program);
+    let mut command = Command::new(scene::command_line().ok()?);
     // By its number: a command line that starts late must see that this program is gone already.
     let me = std::process::id().to_string();
     command.args(["gate", "--json", "--for-hook", &me, "--session", session.session_id.as_str(), "--node"]);

@@ -377,10 +377,13 @@ fn compile(root: &Path, deadline: Deadline) -> Result<()> {
     })
 }
 
-/// The command line's file beside this program, if its own place is known.
-pub(crate) fn command_line() -> Option<PathBuf> {
-    let exe = std::env::current_exe().ok()?;
-    Some(exe.with_file_name(["comm-node", std::env::consts::EXE_SUFFIX].concat()))
+/// The command line's file, beside this program.
+///
+/// # Errors
+/// When this program's own place isn't known.
+pub(crate) fn command_line() -> std::io::Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    Ok(exe.with_file_name(["comm-node", std::env::consts::EXE_SUFFIX].concat()))
 }
 
 /// Runs `comm-node compile` beside this program: what it said first if it fails.
@@ -392,8 +395,7 @@ fn beside(
     more: &[&str],
     deadline: Deadline,
 ) -> std::result::Result<std::result::Result<(), String>, String> {
-    let exe = std::env::current_exe().map_err(|e| format!("this program's own place is not known: {e}"))?;
-    let program = exe.with_file_name(format!("comm-node{}", std::env::consts::EXE_SUFFIX));
+    let program = command_line().map_err(|e| format!("this program's own place is not known: {e}"))?;
     let mut child = Command::new(&program)
         .args(["compile", "--quiet"])
         .args(more)

@@ -25,7 +25,7 @@ use crate::input;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of what it says is shown.
 const MAX_SAID: usize = 16 << 10;
-/// How long something that it left running may hold its output open without saying anything.
+/// How long it is still listened to once it has ended: something that it left running may hold its output open.
 const GRACE: Duration = Duration::from_millis(20);
 /// How long the input may take.
 const DEADLINE: Duration = Duration::from_secs(3);

@@ -33,6 +33,14 @@ pub fn head(dir: &Path) -> Option<Head> {
     stand(dir, |_, _| None)
 }
 
+impl Head {
+    /// True if there is no commit yet, so that this is the tree without files.
+    #[must_use]
+    pub fn is_unborn(&self) -> bool {
+        [EMPTY, EMPTY_256].contains(&self.commit.as_str())
+    }
+}
+
 /// As [`head`], and before the first commit the tree without files: what the first commit holds is what differs from that.
 #[must_use]
 pub fn head_or_empty(dir: &Path) -> Option<Head> {
@@ -134,6 +142,7 @@ mod tests {
         commit();
         assert_eq!(head(&main.join("a/b")), Some(now(&main)), "a loose reference");
         assert_eq!(head_or_empty(&main), Some(now(&main)));
+        assert!(empty.is_unborn() && of_256.is_unborn() && !now(&main).is_unborn());
         git(&main, &["pack-refs", "--all"]);
         assert!(!main.join(".git/refs/heads/feature/x").exists());
         assert_eq!(head(&main), Some(now(&main)), "a packed one");

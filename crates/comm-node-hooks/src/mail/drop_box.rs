@@ -8,7 +8,7 @@ use comm_node_core::deadline::Deadline;
 use comm_node_core::session::Session;
 
 use crate::child::{self, Late, Until};
-use crate::scene::Scene;
+use crate::scene::{self, Scene};
 use crate::wire::{Call, EditInput};
 
 /// How long it may take.
@@ -24,9 +24,8 @@ pub(crate) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline:
     if !waits && !mail.is_interrupted() {
         return String::new();
     }
-    let Some(program) = std::env::current_exe().ok() else { return String::new() };
-    let mut command =
-        Command::new(program.with_file_name(["comm-node", std::env::consts::EXE_SUFFIX].concat()));
+    let Some(program) = scene::command_line().ok() else { return String::new() };
+    let mut command = Command::new(program);
     command
         .arg("route")
         .arg("--node")

@@ -1,7 +1,7 @@
 //! The mailbox of a session's domain, and what is told of it.
 
 use std::cell::OnceCell;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use comm_node_core::guard::{self, Binding};
 use comm_node_core::mail::frame::{self, Digest};
 use comm_node_core::mail::{Message, Rank};
 use comm_node_core::session::{Session, SessionId};
-use comm_node_core::store::{Event, Item, Mail, Place, State, Way};
+use comm_node_core::store::{Event, Item, Mail, Place, State, Way, file};
 use comm_node_core::{Error, Result, clock};
 
 use crate::answer::Answer;
@@ -201,7 +201,7 @@ pub(super) fn nothing() -> Offer<'static> {
 /// The end of the transcript at `path`, as far as it can be read, from where the context was made anew.
 fn context(path: &Path) -> Vec<u8> {
     let mut text = Vec::new();
-    if let Ok(mut file) = File::open(path) {
+    if let Ok(Some(mut file)) = file::open(path, OpenOptions::new().read(true)) {
         let len = file.metadata().map_or(0, |m| m.len());
         let _ = file.seek(SeekFrom::Start(len.saturating_sub(TAIL)));
         let _ = file.take(TAIL).read_to_end(&mut text);

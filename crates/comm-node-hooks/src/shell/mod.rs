@@ -86,7 +86,7 @@ fn context<'c>(command: &str, call: &Call<'_>, around: &Surroundings, rows: Vec<
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let tmp = std::env::var("TMPDIR").ok().filter(|dir| Path::new(dir).is_absolute());
     // By its name it is known anyway.
-    let own = command.contains("/comm-node").then(crate::scene::command_line).flatten();
+    let own = command.contains("/comm-node").then(|| crate::scene::command_line().ok()).flatten();
     Context { cwd, home, variables: tmp.map(|dir| ("TMPDIR", dir)).into_iter().collect(), rows, own }
 }
 
