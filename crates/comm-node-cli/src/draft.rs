@@ -29,6 +29,9 @@ const KEYS: [&str; 14] = [
 /// What `token_budget` may be.
 const MAX_BUDGET: u32 = 100_000;
 
+/// As many faults of one message are told.
+const MAX_TOLD: usize = 20;
+
 /// A message that was written by hand.
 #[derive(Debug)]
 pub struct Written {
@@ -54,9 +57,14 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    /// All that is wrong, in one line.
+    /// What is wrong, in one line: the first faults, and how many more there are.
     pub fn one_line(&self) -> String {
-        let lines: Vec<String> = self.issues.iter().map(|issue| self.source.one_line(issue)).collect();
+        let first = self.issues.iter().take(MAX_TOLD);
+        let mut lines: Vec<String> = first.map(|issue| self.source.one_line(issue)).collect();
+        let more = self.issues.len().saturating_sub(MAX_TOLD);
+        if more > 0 {
+            lines.push(format!("and {more} more faults"));
+        }
         lines.join("; ")
     }
 }
@@ -267,6 +275,19 @@ mod tests {
             let found = faults(text);
             assert!(found.iter().any(|f| f.contains(fault)), "{text:?}: {found:?}");
         }
+    }
+
+    /// Whoever reads what is wrong reads no more of it than of a message.
+    #[test]
+    fn of_many_faults_the_first_are_told() {
+        let keys: String = (0..5_000).map(|i| format!("k{i}: 1\n")).collect();
+        let text = format!("---\nto: a\ntype: task\n{keys}prioriti: low\n---\nx");
+        let said = read("note.md", &text, false).expect_err("faulty").one_line();
+        assert!(said.starts_with("note.md:4:1: unknown key `k0`"), "{said}");
+        assert!(said.ends_with("; and 4981 more faults") && said.len() < 5_000, "{} bytes", said.len());
+        let few = text.replace(&keys, "");
+        let said = read("note.md", &few, false).expect_err("faulty").one_line();
+        assert_eq!(said, "note.md:4:1: unknown key `prioriti` in the frontmatter; did you mean `priority`?");
     }
 
     #[test]

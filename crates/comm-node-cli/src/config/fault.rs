@@ -65,7 +65,7 @@ pub(super) fn quoted(raw: &str) -> String {
 }
 
 /// Nobody reads more pictures at a time.
-const MAX_PICTURES: usize = 50;
+pub(super) const MAX_PICTURES: usize = 50;
 
 /// The text of `comm-node.yaml`, in which places are counted.
 #[derive(Clone, Debug, Default)]

@@ -4,8 +4,11 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::fault::{Issue, Source, quoted};
+use super::fault::{Issue, MAX_PICTURES, Source, quoted};
 use super::yaml::{Node, Value, in_quotes};
+
+/// Behind this many faults it is not guessed which key was meant.
+const MAX_GUESSED: usize = MAX_PICTURES;
 
 /// Reads the tree of one file and gathers what is wrong with it.
 pub(crate) struct Reader<'s> {
@@ -126,7 +129,8 @@ impl<'s> Reader<'s> {
 
     /// The entries of a map that may hold only `known` keys.
     pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Fields<'n> {
-        let help = format!("write it as `key: value` lines; the keys are {}", known.join(", "));
+        let keys = known.join(", ");
+        let help = format!("write it as `key: value` lines; the keys are {keys}");
         let mut out = Fields { clean: matches!(node.value, Value::Map(_)), entries: Vec::new() };
         for entry in self.entries(node, what, &help) {
             if known.contains(&entry.name) {
@@ -134,9 +138,11 @@ impl<'s> Reader<'s> {
                 continue;
             }
             out.clean = false;
-            let help = match nearest_key(entry.name, known) {
+            // Of more faults than anybody is shown, none needs a guess.
+            let near = (self.issues.len() < MAX_GUESSED).then(|| nearest_key(entry.name, known)).flatten();
+            let help = match near {
                 Some(key) => format!("did you mean `{key}`?"),
-                None => format!("the keys here are {}", known.join(", ")),
+                None => format!("the keys here are {keys}"),
             };
             self.fault(entry.at, format!("unknown key {} in {what}", quoted(entry.name)), help);
         }
@@ -338,10 +344,14 @@ fn nearest_key<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 /// The one of `names` that differs from `word` by a slip of the hand, if there is one.
 pub(crate) fn nearest<'k>(word: &str, names: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let word = word.to_lowercase();
+    let len = word.chars().count();
+    let slips = |name: &str| (len.max(name.chars().count()) / 3).max(1);
     names
         .into_iter()
+        // Comparing costs the product of both lengths; words differ by at least what one is longer.
+        .filter(|name| len.abs_diff(name.to_lowercase().chars().count()) <= slips(name))
         .map(|name| (strsim::damerau_levenshtein(&word, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= (word.chars().count().max(name.chars().count()) / 3).max(1))
+        .filter(|(distance, name)| *distance <= slips(name))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -368,5 +378,6 @@ mod tests {
         assert_eq!(nearest_key("Max-Sessions", &known), Some("max_sessions"));
         assert_eq!(nearest_key("owns", &known), Some("scope"));
         assert_eq!(nearest_key("zzz", &known), None);
+        assert_eq!(nearest_key(&"scope".repeat(1 << 18), &known), None);
     }
 }
