@@ -1,9 +1,10 @@
 //! A settings file's text, read as strictly as the client reads it.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use jsonc_parser::ast::{Object, Value};
-use jsonc_parser::common::{Range, Ranged};
+use jsonc_parser::ast::{Object, ObjectProp, Value};
+use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 /// What is wrong with a settings file, and where.
@@ -32,13 +33,28 @@ impl Fault {
     }
 }
 
-/// One step from a container to a value in it.
+/// What a container is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `{…}`
     Object,
     /// `[…]`
     Array,
+}
+
+impl Kind {
+    /// The brackets that it opens and closes with.
+    #[must_use]
+    pub fn brackets(self) -> (char, char) {
+        match self {
+            Self::Object => ('{', '}'),
+            Self::Array => ('[', ']'),
+        }
+    }
+
+    fn is(self, value: &Value<'_>) -> bool {
+        matches!((self, value), (Self::Object, Value::Object(_)) | (Self::Array, Value::Array(_)))
+    }
 }
 
 impl fmt::Display for Kind {
@@ -50,15 +66,10 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A container of a document: where it is, and where its children are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Container {
-    /// From its opening bracket to behind its closing one.
-    pub span: std::ops::Range<usize>,
-    /// Its properties (name and value) or elements.
-    pub children: Vec<std::ops::Range<usize>>,
-    /// What it is.
-    pub kind: Kind,
+#[cfg(test)]
+thread_local! {
+    /// How often this thread parsed a text: it tells what an edit costs, on whatever machine.
+    pub static PARSED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// A parsed settings file whose root is an object.
@@ -66,6 +77,8 @@ pub struct Container {
 pub struct Document<'a> {
     /// The text it was parsed from.
     pub text: &'a str,
+    /// What it says.
+    pub value: serde_json::Value,
     root: Object<'a>,
 }
 
@@ -76,6 +89,8 @@ impl<'a> Document<'a> {
     /// # Errors
     /// The first fault.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
+        #[cfg(test)]
+        PARSED.set(PARSED.get() + 1);
         if text.starts_with('\u{feff}') {
             return Err(Fault::at(
                 text,
@@ -101,13 +116,13 @@ impl<'a> Document<'a> {
         let parsed = parse_to_ast(text, &CollectOptions::default(), &options)
             .map_err(|e| Fault::at(text, e.range().start, format!("not JSON: {}", e.kind())))?;
         // What one parser lets through by mistake, the other does not.
-        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|e| Fault {
+        let value = serde_json::from_str(text).map_err(|e| Fault {
             line: e.line().max(1),
             column: e.column().max(1),
             why: format!("not JSON: {e}"),
         })?;
         match parsed.value {
-            Some(Value::Object(root)) => Ok(Self { text, root }),
+            Some(Value::Object(root)) => Ok(Self { text, value, root }),
             Some(other) => Err(Fault::at(text, other.start(), "a settings file must be an object {…}")),
             None => Err(Fault::at(text, 0, "the file is empty, which is not JSON; write {} into it")),
         }
@@ -124,85 +139,64 @@ impl<'a> Document<'a> {
             if depth > 0 {
                 match found {
                     Some(Value::Object(inner)) => object = inner,
-                    Some(other) => return Err(self.wrong(other, &path[..depth], Kind::Object)),
+                    Some(other) => return Err(self.wrong(other, &path[..depth].join("."), Kind::Object)),
                     None => return Ok(None),
                 }
             }
             let mut same = object.properties.iter().filter(|p| p.name.as_str() == *name);
             found = same.next().map(|p| &p.value);
             if let Some(second) = same.next() {
-                let why = format!(
-                    "`{}` stands here a second time; the client takes the last, so join them",
-                    path[..=depth].join(".")
-                );
-                return Err(Fault::at(self.text, second.start(), why));
+                return Err(self.twice(second, &path[..=depth].join(".")));
             }
         }
         Ok(found)
     }
 
-    /// The container below the names in `path` (the root for none), which must be of `kind`.
+    /// The root.
+    #[must_use]
+    pub fn root(&self) -> &Object<'a> {
+        &self.root
+    }
+
+    /// Looks whether the value below the names in `path` is of `kind`, if it is there.
     ///
     /// # Errors
     /// As [`Document::get`], and when it is something else.
-    pub fn container(&self, path: &[&str], kind: Kind) -> Result<Option<Container>, Fault> {
-        if path.is_empty() {
-            return Ok(Some(container_of_object(&self.root)));
-        }
-        let Some(value) = self.get(path)? else { return Ok(None) };
-        match container_of(value) {
-            Some(found) if found.kind == kind => Ok(Some(found)),
-            _ => Err(self.wrong(value, path, kind)),
+    pub fn expect(&self, path: &[&str], kind: Kind) -> Result<(), Fault> {
+        match self.get(path)? {
+            Some(value) if !kind.is(value) => Err(self.wrong(value, &path.join("."), kind)),
+            _ => Ok(()),
         }
     }
 
-    /// The names in the object below `path`, in their order.
+    /// Looks whether each value in the object `name` is of `kind`, and no name in it stands there twice.
     ///
     /// # Errors
-    /// As [`Document::container`].
-    pub fn names(&self, path: &[&str]) -> Result<Vec<String>, Fault> {
-        let object = match path {
-            [] => Some(&self.root),
-            _ => match self.get(path)? {
-                Some(Value::Object(object)) => Some(object),
-                Some(other) => return Err(self.wrong(other, path, Kind::Object)),
-                None => None,
-            },
-        };
-        Ok(object
-            .map_or_else(Vec::new, |o| o.properties.iter().map(|p| p.name.as_str().to_owned()).collect()))
+    /// As [`Document::expect`].
+    pub fn expect_each(&self, name: &str, kind: Kind) -> Result<(), Fault> {
+        let Some(Value::Object(object)) = self.get(&[name])? else { return Ok(()) };
+        let mut seen = HashSet::new();
+        for property in &object.properties {
+            let path = || format!("{name}.{}", property.name.as_str());
+            if !seen.insert(property.name.as_str()) {
+                return Err(self.twice(property, &path()));
+            }
+            if !kind.is(&property.value) {
+                return Err(self.wrong(&property.value, &path(), kind));
+            }
+        }
+        Ok(())
     }
 
-    fn wrong(&self, value: &Value<'_>, path: &[&str], kind: Kind) -> Fault {
-        let why = format!("`{}` must be {kind}, it is {}", path.join("."), describe(value));
+    fn twice(&self, second: &ObjectProp<'_>, path: &str) -> Fault {
+        let why = format!("`{path}` stands here a second time; the client takes the last, so join them");
+        Fault::at(self.text, second.start(), why)
+    }
+
+    fn wrong(&self, value: &Value<'_>, path: &str, kind: Kind) -> Fault {
+        let why = format!("`{path}` must be {kind}, it is {}", describe(value));
         Fault::at(self.text, value.start(), why)
     }
-}
-
-/// `value` as a container, if it is one.
-#[must_use]
-pub fn container_of(value: &Value<'_>) -> Option<Container> {
-    match value {
-        Value::Object(object) => Some(container_of_object(object)),
-        Value::Array(array) => Some(Container {
-            span: span(array.range),
-            children: array.elements.iter().map(|e| span(e.range())).collect(),
-            kind: Kind::Array,
-        }),
-        _ => None,
-    }
-}
-
-fn container_of_object(object: &Object<'_>) -> Container {
-    Container {
-        span: span(object.range),
-        children: object.properties.iter().map(|p| span(p.range)).collect(),
-        kind: Kind::Object,
-    }
-}
-
-fn span(range: Range) -> std::ops::Range<usize> {
-    range.start..range.end
 }
 
 fn describe(value: &Value<'_>) -> &'static str {
@@ -239,9 +233,15 @@ mod tests {
     #[test]
     fn wrong_shapes_have_places() {
         let doc = Document::parse("{\n  \"hooks\": []\n}").expect("valid");
-        let fault = doc.container(&["hooks"], Kind::Object).expect_err("an array");
+        let fault = doc.expect(&["hooks"], Kind::Object).expect_err("an array");
         assert_eq!(fault.to_string(), "line 2, column 12: `hooks` must be an object {…}, it is an array");
         let doc = Document::parse("{\"hooks\": {}, \"hooks\": {}}").expect("valid JSON");
         assert!(doc.get(&["hooks"]).expect_err("twice").why.contains("second time"));
+        let doc = Document::parse("{\"hooks\": {\"a\": [],\n\"b\": [], \"a\": []}}").expect("valid JSON");
+        let fault = doc.expect_each("hooks", Kind::Array).expect_err("twice");
+        assert!(
+            fault.to_string().starts_with("line 2, column 10: `hooks.a` stands here a second"),
+            "{fault}"
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! Puts our entries into a settings text and takes them out again.
 //!
 //! Both are functions from text to text. [`merge`] also gives a [`Trace`], by which [`strip`]
-//! leaves exactly what was there before.
+//! leaves exactly what was there before. A text is parsed once for all edits, and what became of it once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::document::{Document, Kind};
 use super::entry::{Group, Wanted, is_ours};
-use super::splice;
+use super::tree::{Branch, Node, Tree};
 
 pub mod status_line;
 
@@ -50,21 +50,16 @@ impl Trace {
 /// # Errors
 /// The place where the text has not the shape of a settings file.
 pub fn merge(text: &str, wanted: &Wanted) -> Result<(String, Trace)> {
-    let mut edit = Edit { text: text.to_owned(), trace: Trace::default() };
-    check_shape(&edit.text)?;
-    let unwanted = edit.unwanted_events(wanted)?;
-    for event in unwanted {
-        edit.strip_event(&event, None)?;
-    }
+    let doc = checked(text)?;
+    let mut edit = Edit::of(&doc);
+    edit.strip_events(None, |event| wanted.events.iter().all(|(name, _)| *name != event));
     for (event, groups) in &wanted.events {
         edit.merge_event(event, groups)?;
     }
-    for rule in &wanted.rules {
-        edit.add_rule(rule)?;
-    }
+    edit.add_rules(&wanted.rules)?;
     edit.merge_status_line(wanted.status_line.as_ref())?;
-    check_shape(&edit.text).context("the edited text would not be valid; nothing was written")?;
-    Ok((edit.text, edit.trace))
+    let text = edit.text()?;
+    Ok((text, edit.trace))
 }
 
 /// The text without our entries. With a `trace`, what it names is removed too and nothing else;
@@ -73,32 +68,23 @@ pub fn merge(text: &str, wanted: &Wanted) -> Result<(String, Trace)> {
 /// # Errors
 /// The place where the text has not the shape of a settings file.
 pub fn strip(text: &str, trace: Option<&Trace>, rules: &[String]) -> Result<String> {
-    check_shape(text)?;
-    let mut edit = Edit { text: text.to_owned(), trace: Trace::default() };
+    let doc = checked(text)?;
+    let mut edit = Edit::of(&doc);
     edit.strip_status_line(trace)?;
-    let events = Document::parse(&edit.text)?.names(&["hooks"])?;
-    let had_hooks = !events.is_empty();
-    let mut emptied = false;
-    for event in events.iter().rev() {
-        emptied |= edit.strip_event(event, trace)?;
-    }
     let goes = |path: &str, emptied: bool| trace.map_or(emptied, |t| t.created.iter().any(|c| c == path));
+    let had_hooks = edit.tree.branch(&["hooks"]).is_some_and(|hooks| !hooks.is_empty());
+    let emptied = edit.strip_events(trace, |_| true);
     if had_hooks && goes("hooks", emptied) {
-        edit.drop_if_empty(&["hooks"], trace)?;
+        edit.drop_if_empty(&["hooks"], trace);
     }
-    let rules = trace.map_or(rules, |t| &t.rules);
-    let mut dropped = false;
-    for rule in rules.iter().rev() {
-        dropped |= edit.drop_rule(rule, trace)?;
-    }
+    let dropped = edit.drop_rules(trace.map_or(rules, |t| &t.rules), trace);
     if goes("permissions/allow", dropped) {
-        edit.drop_if_empty(&["permissions", "allow"], trace)?;
+        edit.drop_if_empty(&["permissions", "allow"], trace);
     }
     if goes("permissions", dropped) {
-        edit.drop_if_empty(&["permissions"], trace)?;
+        edit.drop_if_empty(&["permissions"], trace);
     }
-    check_shape(&edit.text).context("the edited text would not be valid; nothing was written")?;
-    Ok(edit.text)
+    edit.text()
 }
 
 /// True where `text` is an object with nothing in it.
@@ -107,183 +93,228 @@ pub fn is_blank(text: &str) -> bool {
     serde_json::from_str::<serde_json::Map<String, Value>>(text).is_ok_and(|map| map.is_empty())
 }
 
-fn check_shape(text: &str) -> Result<()> {
+fn checked(text: &str) -> Result<Document<'_>> {
     let doc = Document::parse(text)?;
-    doc.container(&["hooks"], Kind::Object)?;
-    for event in doc.names(&["hooks"])? {
-        doc.container(&["hooks", &event], Kind::Array)?;
-    }
-    doc.container(&["permissions"], Kind::Object)?;
-    doc.container(&["permissions", "allow"], Kind::Array)?;
-    Ok(())
+    doc.expect(&["hooks"], Kind::Object)?;
+    doc.expect_each("hooks", Kind::Array)?;
+    doc.expect(&["permissions"], Kind::Object)?;
+    doc.expect(&["permissions", "allow"], Kind::Array)?;
+    Ok(doc)
 }
 
-struct Edit {
-    text: String,
+struct Edit<'d, 'a> {
+    /// As it was.
+    doc: &'d Document<'a>,
+    /// As it becomes.
+    tree: Tree<'a>,
     trace: Trace,
 }
 
-impl Edit {
-    /// The values of the array at `path`, which is made if it is missing.
-    fn array(&mut self, path: [&str; 2]) -> Result<Vec<Value>> {
-        self.ensure(&path[..1], Kind::Object)?;
-        self.ensure(&path, Kind::Array)?;
-        self.values(path)
+impl<'d, 'a> Edit<'d, 'a> {
+    fn of(doc: &'d Document<'a>) -> Self {
+        Self { doc, tree: Tree::of(doc), trace: Trace::default() }
     }
 
-    fn values(&self, path: [&str; 2]) -> Result<Vec<Value>> {
-        let value: Value = serde_json::from_str(&self.text)?;
-        let array = value.get(path[0]).and_then(|v| v.get(path[1])).and_then(Value::as_array);
-        Ok(array.cloned().unwrap_or_default())
+    /// What the text has become.
+    fn text(&self) -> Result<String> {
+        let text = self.tree.to_string();
+        checked(&text).context("the edited text would not be valid; nothing was written")?;
+        Ok(text)
     }
 
-    fn ensure(&mut self, path: &[&str], kind: Kind) -> Result<()> {
-        if Document::parse(&self.text)?.container(path, kind)?.is_some() {
-            return Ok(());
+    /// The values of the array at `path` as it was.
+    fn values(&self, path: [&str; 2]) -> &'d [Value] {
+        let array = self.doc.value.get(path[0]).and_then(|v| v.get(path[1])).and_then(Value::as_array);
+        array.map_or(&[], Vec::as_slice)
+    }
+
+    /// Makes the array at `path`, and the object that it is in, if they are missing.
+    fn ensure(&mut self, path: [&str; 2]) -> Result<()> {
+        for (depth, kind) in [(1, Kind::Object), (2, Kind::Array)] {
+            let (parent, path) = (&path[..depth - 1], &path[..depth]);
+            if self.tree.branch(path).is_none() {
+                let blank = self.tree.grow(parent, path[depth - 1], kind)?;
+                self.note_blank(parent, blank);
+                self.trace.created.push(path.join("/"));
+            }
         }
-        let Some((name, parent)) = path.split_last() else { return Ok(()) };
-        let empty = match kind {
-            Kind::Object => serde_json::json!({}),
-            Kind::Array => serde_json::json!([]),
-        };
-        self.push(parent, Kind::Object, Some(name), &empty)?;
-        self.trace.created.push(path.join("/"));
         Ok(())
     }
 
-    fn push(&mut self, path: &[&str], kind: Kind, key: Option<&str>, value: &impl Serialize) -> Result<()> {
-        let Some(container) = Document::parse(&self.text)?.container(path, kind)? else {
+    fn push(&mut self, path: &[&str], key: Option<&str>, value: &impl Serialize) -> Result<()> {
+        if self.tree.branch(path).is_none() {
             bail!("`{}` is missing", path.join("."));
-        };
-        let (text, blank) = splice::push(&self.text, &container, key, value)?;
-        self.text = text;
+        }
+        let blank = self.tree.push(path, key, value)?;
+        self.note_blank(path, blank);
+        Ok(())
+    }
+
+    fn note_blank(&mut self, path: &[&str], blank: Option<String>) {
         if let Some(inner) = blank.filter(|inner| !inner.is_empty()) {
             self.trace.blank.entry(path.join("/")).or_insert(inner);
         }
-        Ok(())
-    }
-
-    fn cut(&mut self, path: &[&str], kind: Kind, index: usize, trace: Option<&Trace>) -> Result<()> {
-        let Some(container) = Document::parse(&self.text)?.container(path, kind)? else { return Ok(()) };
-        let blank = trace.and_then(|t| t.blank.get(&path.join("/"))).map_or("", String::as_str);
-        self.text = splice::cut(&self.text, &container, index, blank);
-        Ok(())
-    }
-
-    fn unwanted_events(&self, wanted: &Wanted) -> Result<Vec<String>> {
-        let names = Document::parse(&self.text)?.names(&["hooks"])?;
-        Ok(names.into_iter().filter(|n| wanted.events.iter().all(|(event, _)| event != n)).collect())
     }
 
     fn merge_event(&mut self, event: &str, groups: &[Group]) -> Result<()> {
         let path = ["hooks", event];
-        let mut wanted: Vec<&Group> = groups.iter().collect();
-        let mut index = 0;
-        for value in self.array(path)? {
-            match ownership(&value) {
-                Own::None => index += 1,
-                Own::Some => {
-                    // Ours were moved into a group of somebody else's; they get their own again.
-                    self.cut_handlers(path, index, &value)?;
-                    index += 1;
-                }
+        self.ensure(path)?;
+        let mut wanted = Vec::new();
+        for group in groups {
+            wanted.push((group, serde_json::to_value(group)?));
+        }
+        let mut fates = Vec::new();
+        for (index, value) in self.values(path).iter().enumerate() {
+            fates.push(match ownership(value) {
+                Own::None => Fate::Stays,
+                // Ours were moved into a group of somebody else's; they get their own again.
+                Own::Some => Fate::Loses(value),
                 Own::All => {
-                    let same = wanted.iter().position(|g| serde_json::to_value(g).is_ok_and(|v| v == value));
-                    let near =
-                        || wanted.iter().position(|g| Some(g.matcher.as_deref()) == Some(matcher(&value)));
+                    let same = wanted.iter().position(|(_, v)| v == value);
+                    let near = || wanted.iter().position(|(g, _)| g.matcher.as_deref() == matcher(value));
                     match same.or_else(near).or((!wanted.is_empty()).then_some(0)) {
                         Some(at) => {
-                            let group = wanted.remove(at);
+                            let (group, _) = wanted.remove(at);
                             if same.is_none() {
-                                self.swap(path, index, group)?;
+                                self.tree.swap(&path, index, group)?;
                             }
-                            index += 1;
+                            Fate::Stays
                         }
-                        None => self.cut(&path, Kind::Array, index, None)?,
+                        None => Fate::Goes,
                     }
                 }
+            });
+        }
+        if let Some(branch) = self.tree.branch_mut(&path) {
+            keep(branch, &fates, "");
+        }
+        for (group, _) in wanted {
+            self.push(&path, None, group)?;
+        }
+        Ok(())
+    }
+
+    /// Takes ours out of the events that `which` says; true where nothing was left of one and it went.
+    fn strip_events(&mut self, trace: Option<&Trace>, which: impl Fn(&str) -> bool) -> bool {
+        let all = self.doc.value.get("hooks");
+        let created: HashSet<&str> = trace.iter().flat_map(|t| &t.created).map(String::as_str).collect();
+        let Some(hooks) = self.tree.branch_mut(&["hooks"]) else { return false };
+        let mut emptied = false;
+        hooks.retain(blank(trace, "hooks"), |_, item| {
+            let groups = all.and_then(|events| events.get(&*item.name)).and_then(Value::as_array);
+            let (Some(groups), Some(event)) = (groups, item.value.branch_mut()) else { return true };
+            if !which(&item.name) {
+                return true;
             }
-        }
-        for group in wanted {
-            self.push(&path, Kind::Array, None, group)?;
-        }
-        Ok(())
-    }
-
-    fn swap(&mut self, path: [&str; 2], index: usize, group: &Group) -> Result<()> {
-        let doc = Document::parse(&self.text)?;
-        let span = doc.container(&path, Kind::Array)?.and_then(|c| c.children.get(index).cloned());
-        if let Some(span) = span {
-            self.text = splice::swap(&self.text, &span, group)?;
-        }
-        Ok(())
-    }
-
-    /// Takes our handlers out of group `index`, whose value is given.
-    fn cut_handlers(&mut self, path: [&str; 2], index: usize, group: &Value) -> Result<()> {
-        for at in our_handlers(group).into_iter().rev() {
-            let doc = Document::parse(&self.text)?;
-            let Some(jsonc_parser::ast::Value::Array(groups)) = doc.get(&path)? else { return Ok(()) };
-            let handlers = groups.elements.get(index).and_then(|g| g.as_object()?.get_array("hooks"));
-            let Some(handlers) = handlers else { return Ok(()) };
-            let value = jsonc_parser::ast::Value::Array(handlers.clone());
-            let Some(container) = super::document::container_of(&value) else { return Ok(()) };
-            self.text = splice::cut(&self.text, &container, at, "");
-        }
-        Ok(())
-    }
-
-    /// Takes ours out of one event; true where nothing is left of it.
-    fn strip_event(&mut self, event: &str, trace: Option<&Trace>) -> Result<bool> {
-        let path = ["hooks", event];
-        let mut changed = false;
-        for (index, value) in self.values(path)?.iter().enumerate().rev() {
-            match ownership(value) {
-                Own::None => {}
-                Own::Some => self.cut_handlers(path, index, value)?,
-                Own::All => {
-                    self.cut(&path, Kind::Array, index, trace)?;
-                    changed = true;
-                }
-            }
-        }
-        let name = path.join("/");
-        let goes = trace.map_or(changed, |t| t.created.contains(&name));
-        Ok(goes && self.drop_if_empty(&path, trace)?)
+            let fates: Vec<Fate<'_>> = groups.iter().map(Fate::of).collect();
+            let path = format!("hooks/{}", item.name);
+            keep(event, &fates, blank(trace, &path));
+            let goes = match trace {
+                Some(_) => created.contains(path.as_str()),
+                None => fates.iter().any(|fate| matches!(fate, Fate::Goes)),
+            };
+            let gone = goes && event.is_empty();
+            emptied |= gone;
+            !gone
+        });
+        emptied
     }
 
     /// Removes the property at `path` if its value is an empty container.
-    fn drop_if_empty(&mut self, path: &[&str], trace: Option<&Trace>) -> Result<bool> {
-        let Some((name, parent)) = path.split_last() else { return Ok(false) };
-        let doc = Document::parse(&self.text)?;
-        let empty =
-            doc.get(path)?.and_then(super::document::container_of).is_some_and(|c| c.children.is_empty());
-        let index = doc.names(parent)?.iter().position(|n| n == name);
-        match index {
-            Some(index) if empty => {
-                self.cut(parent, Kind::Object, index, trace)?;
-                Ok(true)
-            }
-            _ => Ok(false),
+    fn drop_if_empty(&mut self, path: &[&str], trace: Option<&Trace>) {
+        let Some((name, parent)) = path.split_last() else { return };
+        if self.tree.branch(path).is_some_and(Branch::is_empty) {
+            self.drop_child(parent, name, trace);
         }
     }
 
-    fn add_rule(&mut self, rule: &str) -> Result<()> {
-        let path = ["permissions", "allow"];
-        if self.array(path)?.iter().any(|v| v == rule) {
-            return Ok(());
+    /// Removes property `name` of the object at `path`.
+    fn drop_child(&mut self, path: &[&str], name: &str, trace: Option<&Trace>) {
+        let blank = blank(trace, &path.join("/"));
+        if let Some(branch) = self.tree.branch_mut(path) {
+            branch.retain(blank, |_, item| item.name != name);
         }
-        self.push(&path, Kind::Array, None, &rule)?;
-        self.trace.rules.push(rule.to_owned());
+    }
+
+    fn add_rules(&mut self, rules: &[String]) -> Result<()> {
+        let path = ["permissions", "allow"];
+        if !rules.is_empty() {
+            self.ensure(path)?;
+        }
+        let mut there: HashSet<&str> = self.values(path).iter().filter_map(Value::as_str).collect();
+        for rule in rules {
+            if there.insert(rule) {
+                self.push(&path, None, rule)?;
+                self.trace.rules.push(rule.clone());
+            }
+        }
         Ok(())
     }
 
-    fn drop_rule(&mut self, rule: &str, trace: Option<&Trace>) -> Result<bool> {
+    /// Takes `rules` out, each as often as it is named and the last of the same first; true where one was there.
+    fn drop_rules(&mut self, rules: &[String], trace: Option<&Trace>) -> bool {
         let path = ["permissions", "allow"];
-        match self.values(path)?.iter().rposition(|v| v == rule) {
-            Some(index) => self.cut(&path, Kind::Array, index, trace).map(|()| true),
-            None => Ok(false),
+        let mut left: HashMap<&str, usize> = HashMap::new();
+        for rule in rules {
+            *left.entry(rule).or_default() += 1;
         }
+        let mut go = |value: &Value| {
+            let left = value.as_str().and_then(|rule| left.get_mut(rule)).filter(|left| **left > 0);
+            left.map(|left| *left -= 1).is_some()
+        };
+        let values = self.values(path);
+        let mut gone: Vec<bool> = values.iter().rev().map(&mut go).collect();
+        gone.reverse();
+        if let Some(branch) = self.tree.branch_mut(&path) {
+            branch
+                .retain(blank(trace, &path.join("/")), |index, _| !gone.get(index).is_some_and(|gone| *gone));
+        }
+        gone.contains(&true)
+    }
+}
+
+/// The white space that stood in the container at `path` when it was empty.
+fn blank<'t>(trace: Option<&'t Trace>, path: &str) -> &'t str {
+    trace.and_then(|t| t.blank.get(path)).map_or("", String::as_str)
+}
+
+/// What becomes of a group.
+enum Fate<'v> {
+    Stays,
+    /// Ours are taken out of it.
+    Loses(&'v Value),
+    Goes,
+}
+
+impl<'v> Fate<'v> {
+    /// That of a group from which ours are taken out.
+    fn of(group: &'v Value) -> Self {
+        match ownership(group) {
+            Own::None => Self::Stays,
+            Own::Some => Self::Loses(group),
+            Own::All => Self::Goes,
+        }
+    }
+}
+
+/// Does with the groups of an event what `fates` say.
+fn keep(event: &mut Branch<'_>, fates: &[Fate<'_>], blank: &str) {
+    event.retain(blank, |index, group| match fates.get(index) {
+        Some(Fate::Goes) => false,
+        Some(Fate::Loses(value)) => {
+            cut_handlers(&mut group.value, value);
+            true
+        }
+        Some(Fate::Stays) | None => true,
+    });
+}
+
+/// Takes our handlers out of a group, whose value is given.
+fn cut_handlers(group: &mut Node<'_>, value: &Value) {
+    let handlers = value.get("hooks").and_then(Value::as_array);
+    let branch = group.branch_mut().and_then(|group| group.get_mut("hooks")).and_then(Node::branch_mut);
+    if let (Some(handlers), Some(branch)) = (handlers, branch) {
+        branch.retain("", |index, _| !handlers.get(index).is_some_and(is_our_handler));
     }
 }
 
@@ -293,20 +324,15 @@ enum Own {
     All,
 }
 
-fn our_handlers(group: &Value) -> Vec<usize> {
-    let handlers = group.get("hooks").and_then(Value::as_array);
-    handlers.into_iter().flatten().enumerate().filter(|(_, h)| is_our_handler(h)).map(|(i, _)| i).collect()
-}
-
 fn is_our_handler(handler: &Value) -> bool {
     handler.get("command").and_then(Value::as_str).is_some_and(is_ours)
 }
 
 fn ownership(group: &Value) -> Own {
-    let ours = our_handlers(group).len();
-    match group.get("hooks").and_then(Value::as_array).map_or(0, Vec::len) {
-        _ if ours == 0 => Own::None,
-        all if all == ours => Own::All,
+    let handlers = group.get("hooks").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    match handlers.iter().filter(|handler| is_our_handler(handler)).count() {
+        0 => Own::None,
+        ours if ours == handlers.len() => Own::All,
         _ => Own::Some,
     }
 }
@@ -315,5 +341,7 @@ fn matcher(group: &Value) -> Option<&str> {
     group.get("matcher").and_then(Value::as_str)
 }
 
+#[cfg(test)]
+mod cost;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,8 @@
 //! - [`document`] reads one strictly and finds the place of what is wrong with it;
 //! - [`entry`] is a hook entry, as we write it and as we find it;
 //! - [`edit`] puts our entries in and takes them out, as a function from text to text;
-//! - [`splice`] makes one change to a text and leaves every other byte alone;
+//! - [`tree`] is such a text opened at the places that are edited, with every other byte kept;
+//! - [`style`] is how a text is laid out;
 //! - [`file`](mod@file) replaces the file itself, whole and only if nobody else wrote meanwhile.
 
 pub mod document;
@@ -12,4 +13,5 @@ pub mod edit;
 pub mod entry;
 pub mod file;
 pub mod places;
-pub mod splice;
+pub mod style;
+pub mod tree;

@@ -265,10 +265,9 @@ impl Wired {
 fn read(level: &'static str, path: PathBuf) -> File {
     let value = match Current::read(&path) {
         Err(e) => Some(Err(format!("{e:#}"))),
-        Ok(current) => current.text.map(|text| {
-            Document::parse(&text).map_err(|fault| fault.to_string())?;
-            serde_json::from_str(&text).map_err(|e| e.to_string())
-        }),
+        Ok(current) => {
+            current.text.map(|text| Document::parse(&text).map(|doc| doc.value).map_err(|e| e.to_string()))
+        }
     };
     File { level, path, value }
 }

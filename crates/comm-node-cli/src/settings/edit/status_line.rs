@@ -6,14 +6,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use jsonc_parser::ast::Value as Ast;
-use jsonc_parser::common::Ranged;
 use serde_json::{Value, json};
 
 use super::{Edit, Trace};
-use crate::settings::document::{Document, Kind};
 use crate::settings::entry::is_ours;
-use crate::settings::splice;
+use crate::settings::tree::Node;
 
 const NAME: &str = "statusLine";
 
@@ -110,25 +107,25 @@ fn words(command: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
-impl Edit {
+impl Edit<'_, '_> {
     /// Puts our status line in front of what is there; with none wanted, takes ours out.
     pub(super) fn merge_status_line(&mut self, wanted: Option<&StatusLine>) -> Result<()> {
         let Some(wanted) = wanted else { return self.strip_status_line(None) };
-        match found(&serde_json::from_str(&self.text)?) {
+        match found(&self.doc.value) {
             Found::Other => Ok(()),
             Found::None => {
                 let line = json!({"type": "command", "command": command(&wanted.program, wanted.inherited.as_deref())});
-                self.push(&[], Kind::Object, Some(NAME), &line)?;
+                self.push(&[], Some(NAME), &line)?;
                 self.trace.created.push(NAME.to_owned());
                 Ok(())
             }
             Found::Ours(earlier) => {
                 let ours = command(&wanted.program, earlier.as_deref());
-                self.swap_command(|_| serde_json::to_string(&ours)).map(drop)
+                self.swap_command(serde_json::to_string(&ours)?).map(drop)
             }
             Found::Command(earlier) => {
                 let ours = command(&wanted.program, Some(&earlier));
-                self.trace.status_line = self.swap_command(|_| serde_json::to_string(&ours))?;
+                self.trace.status_line = self.swap_command(serde_json::to_string(&ours)?)?;
                 Ok(())
             }
         }
@@ -136,35 +133,31 @@ impl Edit {
 
     /// Takes our status line out: what was there before is there again, byte for byte if that is on record.
     pub(super) fn strip_status_line(&mut self, trace: Option<&Trace>) -> Result<()> {
-        let Found::Ours(earlier) = found(&serde_json::from_str(&self.text)?) else { return Ok(()) };
+        let Found::Ours(earlier) = found(&self.doc.value) else { return Ok(()) };
         let created = trace.is_some_and(|t| t.created.iter().any(|c| c == NAME));
         if let Some(earlier) = earlier.filter(|_| !created) {
             let before = trace.and_then(|t| t.status_line.clone());
             // Somebody may have changed it where it is.
             let before =
                 before.filter(|raw| serde_json::from_str(raw).is_ok_and(|text: String| text == earlier));
-            self.swap_command(|_| before.map_or_else(|| serde_json::to_string(&earlier), Ok))?;
-            return Ok(());
+            let command = before.map_or_else(|| serde_json::to_string(&earlier), Ok)?;
+            return self.swap_command(command).map(drop);
         }
-        let names = Document::parse(&self.text)?.names(&[])?;
-        if let Some(index) = names.iter().position(|name| name == NAME) {
-            self.cut(&[], Kind::Object, index, trace)?;
-        }
+        // Where there are two, it is not ours to say which is to stay.
+        self.doc.get(&[NAME])?;
+        self.drop_child(&[], NAME, trace);
         Ok(())
     }
 
-    /// Replaces the command by the JSON string that `new` makes of it, and returns it as it stood there.
-    fn swap_command(
-        &mut self,
-        new: impl FnOnce(&str) -> serde_json::Result<String>,
-    ) -> Result<Option<String>> {
-        let doc = Document::parse(&self.text)?;
-        let Some(Ast::StringLit(literal)) = doc.get(&[NAME, "command"])? else { return Ok(None) };
-        let span = literal.range().start..literal.range().end;
-        let before = self.text[span.clone()].to_owned();
-        let after = new(&before)?;
-        self.text = splice::put(&self.text, &span, &after);
-        Ok(Some(before))
+    /// Puts the JSON string `new` in the place of the command, and returns that as it stood there.
+    fn swap_command(&mut self, new: String) -> Result<Option<String>> {
+        // Neither stands there twice.
+        self.doc.get(&[NAME, "command"])?;
+        let line = self.tree.branch_mut(&[NAME]);
+        match line.and_then(|line| line.get_mut("command")) {
+            Some(Node::Leaf(command)) => Ok(Some(std::mem::replace(command, new.into()).into_owned())),
+            _ => Ok(None),
+        }
     }
 }
 
@@ -225,6 +218,21 @@ mod tests {
             merge(r#"{"statusLine":{"type":"command","command":"a"}}"#, &wanted(None)).expect("merges");
         let theirs = r#"{"statusLine":{"type":"command","command":"b"}}"#;
         assert_eq!(strip(theirs, Some(&trace), &[]).expect("strips"), theirs);
+    }
+
+    /// Which of two is to stay is not ours to say; the first was taken out once, although the last was ours.
+    #[test]
+    fn one_that_stands_twice_is_refused() {
+        let line = |command: &str| json!({"type": "command", "command": command});
+        let text = format!(
+            "{{\"statusLine\": {},\n \"statusLine\": {}}}",
+            line("theirs"),
+            line(&command(PROGRAM, None))
+        );
+        for error in [strip(&text, None, &[]).map(drop), merge(&text, &wanted(None)).map(drop)] {
+            let error = format!("{:#}", error.expect_err("twice"));
+            assert!(error.contains("line 2, column 2: `statusLine` stands here a second time"), "{error}");
+        }
     }
 
     #[test]

@@ -212,9 +212,28 @@ fn ours_in_a_foreign_group_is_moved_out() {
     assert_eq!(back, r#"{"hooks":{"Stop":[{"hooks":[{"type":"command","command":"/x"}]}]}}"#);
 }
 
+/// Of a name that stands twice in a group, the client takes the last: there ours are, and from there they are taken.
+#[test]
+fn ours_are_taken_from_where_they_are() {
+    let ours = r#"{"type":"command","command":"/x/comm-node/bin/comm-node-stop"}"#;
+    let group = |handlers: &str| {
+        format!(r#"{{"hooks":{{"Notification":[{{"hooks":[{{"command":"/a"}}],"hooks":[{handlers}]}}]}}}}"#)
+    };
+    let text = group(&format!(r#"{{"command":"/b"}},{ours},{{"command":"/c"}}"#));
+    let left = group(r#"{"command":"/b"},{"command":"/c"}"#);
+    assert_eq!(strip(&text, None, &[]).expect("strips"), left);
+    assert_eq!(merge(&text, &Wanted::default()).expect("merges").0, left);
+}
+
 #[test]
 fn wrong_shapes_are_refused_with_their_place() {
+    let deep = format!("{{\n\"z\": {}{}}}", "[".repeat(200), "]".repeat(200));
     for (text, place) in [
+        (deep.as_str(), "line 2, column 132: not JSON: recursion limit"),
+        (
+            "{\"hooks\": {\"a\": [],\n \"b\": [], \"a\": []}}",
+            "line 2, column 11: `hooks.a` stands here a second",
+        ),
         ("[]", "line 1, column 1"),
         ("{\"hooks\": 1}", "line 1, column 11: `hooks` must be an object"),
         ("{\n\"hooks\": {\"Stop\": {}}}", "line 2, column 19: `hooks.Stop` must be an array"),
