@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use comm_node_core::store::Cursor;
 use comm_node_core::text::is_hidden;
@@ -617,4 +618,60 @@ fn a_file_that_the_agent_writes_is_sent_after_the_call() {
     assert!(said.contains("comm-node's own state"), "{said}");
     assert!(!Path::new(&node.root.join(".comm-node/mail/frontend/new/x.md")).exists());
     assert_eq!(node.inbox("f").len(), 1);
+}
+
+/// A client looks for a file after it wrote it. Where another session's hook took it away meanwhile, it reports a failed
+/// call, and the agent sends it twice.
+#[test]
+fn a_file_that_was_written_just_now_is_left_to_its_author() {
+    let node = Node::new();
+    let path = node.root.join(".comm-node/outbox/q.md");
+    fs::create_dir_all(path.parent().expect("a directory")).expect("makes");
+    let text = "---\nfrom: backend\nto: frontend\ntype: question\n---\n\nWhich?\n";
+    let write = |ago: i64| {
+        fs::write(&path, text).expect("writes");
+        let file = fs::File::options().write(true).open(&path).expect("opens");
+        let (now, span) = (SystemTime::now(), Duration::from_secs(ago.unsigned_abs()));
+        file.set_modified(if ago < 0 { now + span } else { now - span }).expect("sets");
+    };
+    let b2_wrote = json!({"tool_calls": [{"tool_name": "Write", "tool_use_id": "t", "tool_input": {"file_path": path}}]});
+    write(0);
+    assert_eq!(node.batch("b"), "");
+    node.run("b", &["sent"]).good();
+    assert!(path.exists(), "another session took it");
+    let said = node.told(POST, "b2", "PostToolBatch", &b2_wrote);
+    assert!(said.starts_with("outbox/q.md was sent as "), "{said}");
+    // Its author's hook never came.
+    for ago in [5, -3_600] {
+        write(ago);
+        let said = node.batch("b");
+        assert!(said.starts_with("outbox/q.md was sent as "), "{ago}: {said}");
+    }
+    // Written by a command, say: no hook knows whose it is, and the turn ends.
+    write(0);
+    assert_eq!((node.batch("b"), path.exists()), (String::new(), true));
+    assert_eq!(node.stop("b", false), "");
+    assert!(!path.exists(), "it waits behind the end of the turn");
+    assert_eq!(node.inbox("f").len(), 4);
+    write(0);
+    node.run("b", &["route"]).good();
+    assert_eq!((node.inbox("f").len(), path.exists()), (5, false));
+}
+
+/// Neither is another domain's file moved to be looked at.
+#[cfg(unix)]
+#[test]
+fn a_file_of_another_domain_stays_where_it_is() {
+    use std::os::unix::fs::MetadataExt;
+    let node = Node::new();
+    let path = node.root.join(".comm-node/outbox/q.md");
+    fs::create_dir_all(path.parent().expect("a directory")).expect("makes");
+    fs::write(&path, "---\nfrom: frontend\nto: backend\ntype: question\n---\n\nWhich?\n").expect("writes");
+    let file = fs::File::options().write(true).open(&path).expect("opens");
+    file.set_modified(SystemTime::now() - Duration::from_secs(60)).expect("sets");
+    let changed = || path.metadata().map(|m| (m.ctime(), m.ctime_nsec())).expect("is there");
+    let before = changed();
+    assert_eq!((node.batch("b"), node.stop("b", false)), Default::default());
+    node.run("b", &["route"]).good();
+    assert_eq!(changed(), before);
 }

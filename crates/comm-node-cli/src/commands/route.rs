@@ -28,6 +28,9 @@ pub struct Args {
     /// This file was just written by it
     #[arg(long, value_name = "NAME", requires = "session", hide = true)]
     wrote: Vec<String>,
+    /// Wait for what was written just now; without --session that is always so
+    #[arg(long, hide = true)]
+    settle: bool,
     /// Print JSON: an array with one object per file
     #[arg(long)]
     json: bool,
@@ -45,6 +48,9 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         None => Me::find(env, &here, &registry)?,
     };
     here.store.mail().recover(comm_node_core::deadline::Deadline::after(mailing::PATIENCE))?;
+    if args.settle || args.session.is_none() {
+        here.store.mail().settle();
+    }
     let routed = routing::route(&here, &registry, &me, &args.wrote)?;
     if args.json {
         let list: Vec<_> = routed

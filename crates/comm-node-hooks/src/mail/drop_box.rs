@@ -11,17 +11,25 @@ use crate::child::{self, Late, Until};
 use crate::scene::{self, Scene};
 use crate::wire::{Call, EditInput};
 
-/// How long it may take.
+/// How long it may take, behind what it waits for.
 const ROUTING: Duration = Duration::from_millis(2_000);
+/// How long it may wait at the end of a turn for a file that was written just now.
+const SETTLING: Duration = Duration::from_millis(1_300);
 /// What is said of it, in bytes.
 const MAX_ROUTED: usize = 3_000;
 
 /// Has the command line beside this program send what waits in the drop box, and what a sender that died
 /// left. Returns what it says: the agent reads it, and a message that could not be sent is not lost.
+///
+/// What somebody else wrote just now is left to the hook of whoever did. At the end of a turn, behind which there may be no
+/// hook for long, it is waited for.
 pub(crate) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> String {
     let mail = scene.store.mail();
-    let waits = mail.dropped().is_ok_and(|names| !names.is_empty());
-    if !waits && !mail.is_interrupted() {
+    let names = mail.dropped().unwrap_or_default();
+    let wrote = if names.is_empty() { Vec::new() } else { wrote(scene, call) };
+    let ends = call.hook_event_name == "Stop";
+    let waits = |name: &String| ends || wrote.contains(name) || mail.rests(name);
+    if !names.iter().any(waits) && !mail.is_interrupted() {
         return String::new();
     }
     let Some(program) = scene::command_line().ok() else { return String::new() };
@@ -31,12 +39,17 @@ pub(crate) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline:
         .arg("--node")
         .arg(&scene.layout.root)
         .args(["--session", session.session_id.as_str()]);
-    for name in wrote(scene, call) {
+    for name in &wrote {
         // In one piece: a name may begin like an option.
-        command.arg(["--wrote=", &name].concat());
+        command.arg(["--wrote=", name].concat());
+    }
+    let mut span = ROUTING;
+    if ends && !names.is_empty() {
+        command.arg("--settle");
+        span += SETTLING;
     }
     // What it began, the next one finishes.
-    let limit = (deadline.at_most(ROUTING), Late::Killed);
+    let limit = (deadline.at_most(span), Late::Killed);
     let said = child::run(&mut command, None, MAX_ROUTED, limit, Until::Closed);
     said.ok().flatten().map(|said| String::from_utf8_lossy(&said.bytes).into_owned()).unwrap_or_default()
 }

@@ -8,8 +8,12 @@
 //!
 //! The id is chosen before the file is looked at, so that whoever finds a file in `.routing/` can tell
 //! whether it was sent. All of it happens under the senders' lock.
+//!
+//! A file stays where it is as long as the tool that wrote it may still look for it: a client that finds no
+//! file there reports a message that was sent as a failed call, and its agent sends it again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Mail, join, names, rename};
 use crate::deadline::Deadline;
@@ -23,8 +27,12 @@ use crate::{Error, Result, clock};
 const MAX_FILE: u64 = 64 << 10;
 /// What is kept of a file's name where others stand before and behind it, in bytes: names of 255 are possible.
 const MAX_NAME: usize = 120;
-/// A file that is younger may still be being written.
+/// A file that is younger may still be looked for by who wrote it.
+const RESTS_MS: u64 = 1_000;
+/// A file that is younger and is no message may still be being written.
 const SETTLED_MS: u64 = 2_000;
+/// How long a look at whether it is still so takes to come around.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What is to become of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,9 +79,25 @@ impl Mail<'_> {
         Ok(found)
     }
 
+    /// True if whoever wrote the file `name` in the drop box looks for it there no more.
+    #[must_use]
+    pub fn rests(&self, name: &str) -> bool {
+        is_older(&join(&self.outbox(), name), RESTS_MS)
+    }
+
+    /// Waits until every file in the drop box rests or is gone, for so long as that takes those that are there:
+    /// others may come all the time.
+    pub fn settle(&self) {
+        let limit = Deadline::after(Duration::from_millis(RESTS_MS + RESTS_MS / 4));
+        let young = |names: Vec<String>| names.iter().any(|name| !self.rests(name));
+        while self.dropped().is_ok_and(young) && !limit.passed() {
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Sends for `from` what waits in the drop box under one of these `names`. `check` is given the
     /// name and the text, and says what is to become of it. `fresh` says that the writer is known to
-    /// have finished.
+    /// have finished; else what does not rest stays untouched, and so does what is somebody else's.
     ///
     /// # Errors
     /// When files can't be moved.
@@ -110,8 +134,12 @@ impl Mail<'_> {
         check: &mut dyn FnMut(&str, &str) -> Verdict,
     ) -> Result<Option<Routed>> {
         let (source, routing) = (join(&self.outbox(), name), self.routing());
+        let shown = &short(name);
+        if !fresh && (!is_older(&source, RESTS_MS) || is_left(&source, shown, check)) {
+            return Ok(None);
+        }
         self.make(&routing)?;
-        let name = &short(name);
+        let name = shown;
         let claimed = join(&routing, &[id.text().as_str(), from, name].join("."));
         crash::here()?;
         if !rename(&source, &claimed)? {
@@ -126,8 +154,6 @@ impl Mail<'_> {
             Err(Error::Untrusted { why, .. }) => Verdict::Reject([name, ": ", why].concat()),
             Err(e) => return Err(e),
         };
-        let written = claimed.symlink_metadata().and_then(|m| m.modified()).map_or(0, clock::ms_of);
-        let settled = fresh || clock::now_ms().saturating_sub(written) > SETTLED_MS;
         match verdict {
             Verdict::Send(said) => {
                 let message = self.send_locked(Message { id, from: from.to_owned(), said }, by)?;
@@ -135,7 +161,7 @@ impl Mail<'_> {
                 std::fs::remove_file(&claimed).map_err(Error::io("remove", &claimed))?;
                 Ok(Some(Routed::Sent(Box::new(message))))
             }
-            Verdict::Reject(why) if settled => {
+            Verdict::Reject(why) if fresh || is_older(&claimed, SETTLED_MS) => {
                 let rejected = join(&self.outbox(), "rejected");
                 self.make(&rejected)?;
                 let mut target = join(&rejected, name);
@@ -156,7 +182,7 @@ impl Mail<'_> {
     }
 
     /// Puts a claimed file back, under another name if its own was taken meanwhile.
-    fn give_back(&self, claimed: &std::path::Path, name: &str) -> Result<()> {
+    fn give_back(&self, claimed: &Path, name: &str) -> Result<()> {
         let mut target = join(&self.outbox(), name);
         let mut n = 1;
         while target.symlink_metadata().is_ok() {
@@ -181,6 +207,22 @@ impl Mail<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// True if the file at `path` was written longer ago. Of one from the future nobody knows, and it is not to stay for ever.
+fn is_older(path: &Path, ms: u64) -> bool {
+    let written = path.symlink_metadata().and_then(|m| m.modified()).map_or(0, clock::ms_of);
+    clock::now_ms().abs_diff(written) > ms
+}
+
+/// True if the file at `path` would be given back as it stands there.
+fn is_left(path: &Path, name: &str, check: &mut dyn FnMut(&str, &str) -> Verdict) -> bool {
+    let Ok(Some(text)) = file::read(path, MAX_FILE) else { return false };
+    match check(name, &text) {
+        Verdict::Send(_) => false,
+        Verdict::Leave => true,
+        Verdict::Reject(_) => !is_older(path, SETTLED_MS),
     }
 }
 

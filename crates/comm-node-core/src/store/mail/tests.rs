@@ -1,6 +1,6 @@
 //! Sending and claiming, with processes that die at every step.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Item, Mail, Place, Routed, State, Verdict};
 use crate::deadline::Deadline;
@@ -289,9 +289,29 @@ fn what_is_dropped_is_sent_left_or_put_aside() {
     {
         drop_file(&node, name, text);
     }
-    // It may still be being written.
+    let written = |name: &str, ago: i64| {
+        let file = std::fs::File::options().write(true).open(node.store.dir().join("outbox").join(name));
+        let at = SystemTime::now();
+        let span = Duration::from_millis(ago.unsigned_abs());
+        let at = if ago < 0 { at + span } else { at - span };
+        file.expect("opens").set_modified(at).expect("sets");
+    };
+    // Who wrote it may still look for it, and what is no message may still be being written.
+    assert_eq!(route(&node, false).expect("routes"), []);
+    for name in ["a.md", "b.md", "c.md"] {
+        written(name, 1_500);
+    }
     let routed = route(&node, false).expect("routes");
     assert!(matches!(routed.as_slice(), [(name, Routed::Sent(_))] if name == "a.md"), "{routed:?}");
+    // A clock that is ahead holds nothing up for ever.
+    drop_file(&node, "a.md", "hello");
+    written("a.md", -3_600_000);
+    let routed = route(&node, false).expect("routes");
+    assert!(matches!(routed.as_slice(), [(name, Routed::Sent(_))] if name == "a.md"), "{routed:?}");
+    drop_file(&node, "f.md", "no");
+    written("f.md", -3_600_000);
+    let routed = route(&node, false).expect("routes");
+    assert!(matches!(routed.as_slice(), [(name, Routed::Rejected(_))] if name == "f.md"), "{routed:?}");
     let routed = route(&node, true).expect("routes");
     assert_eq!(routed, [("b.md".to_owned(), Routed::Rejected("no message".into()))]);
     assert_eq!(node.mail().dropped().expect("lists"), ["c.md"]);
@@ -302,7 +322,7 @@ fn what_is_dropped_is_sent_left_or_put_aside() {
     );
     drop_file(&node, "b.md", "no");
     route(&node, true).expect("routes");
-    assert_eq!(node.store.dir().join("outbox/rejected").read_dir().expect("lists").count(), 4);
+    assert_eq!(node.store.dir().join("outbox/rejected").read_dir().expect("lists").count(), 6);
     drop_file(&node, "bad.md", "x");
     std::fs::write(node.store.dir().join("outbox/bad.md"), b"a\xff").expect("writes");
     let routed = route(&node, true).expect("routes");
@@ -319,7 +339,7 @@ fn what_is_dropped_is_sent_left_or_put_aside() {
             "{routed:?}"
         );
     }
-    assert_eq!(node.mail().waiting("api").expect("lists").len(), 1);
+    assert_eq!(node.mail().waiting("api").expect("lists").len(), 2);
 }
 
 /// Kills a router at every step; whoever comes next sends the file once.
