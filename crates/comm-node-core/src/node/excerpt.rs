@@ -238,8 +238,7 @@ pub(super) fn text(fields: &serde_json::Map<String, Value>, domains: &[Value], s
         out.push_str(if i > 0 { ",\n  " } else { "\n  " });
         let line = domain.to_string();
         let name = domain.get("name").and_then(Value::as_str).unwrap_or_default();
-        // Of two with one name the first is the one that is found.
-        places.entry(name).or_insert_with(|| Value::from(vec![out.len(), line.len()]));
+        places.insert(name.to_owned(), Value::from(vec![out.len(), line.len()]));
         out.push_str(&line);
     }
     out.push_str(if domains.is_empty() { "]," } else { "\n ]," });
@@ -341,10 +340,10 @@ mod tests {
         assert!(part.clone().lacks());
         assert_eq!(part.all_domains().len(), 1);
         assert_eq!(part.owners_asked(), None, "more than that was asked");
-        // One that is in none of its places, or two with one name: the whole is read.
-        let twice = text.replace("\"name\":\"b\"", "\"name\":\"z\"");
-        let twice = Registry::parse(&twice).expect("valid").to_text();
-        assert_eq!(Excerpt::owners(&twice, "own", &[]), Ok(None));
+        // One that is in none of its places: the whole is read.
+        let entry = text.rfind("\"b\":[").expect("an entry");
+        let end = entry + text[entry..].find("],").expect("ends") + 2;
+        assert_eq!(Excerpt::owners(&[&text[..entry], &text[end..]].concat(), "own", &[]), Ok(None));
         assert_eq!(Excerpt::owners(&text, "else", &[]), Ok(None));
         assert_eq!(Excerpt::owners(&text.replace("},\n  {", "} ,\n {"), "own", &[]).ok().flatten(), None);
     }
@@ -352,7 +351,7 @@ mod tests {
     #[test]
     fn a_name_in_a_name_is_not_found() {
         let json = r#"{"version":1,"source":{"size":1,"mtime_ns":2,"ctime_ns":3,"ino":4},"name":"s","trees":["/n"],
-            "domains":[{"name":"x\",\"d0","scope":[]},{"name":"d0","scope":[["right",1]]},{"name":"d0","scope":[]}]}"#;
+            "domains":[{"name":"x\",\"d0","scope":[]},{"name":"d0","scope":[["right",1]]}]}"#;
         let text = Registry::parse(json).expect("valid").to_text();
         let excerpt = Excerpt::of(&text, "d0").expect("right").expect("there");
         assert_eq!(Registry::parse_part(&excerpt, "d0").expect("valid").domains[0].scope[0].glob(), "right");
@@ -395,6 +394,51 @@ mod tests {
         assert!(Registry::parse_part(&excerpt, "d1").is_err());
     }
 
+    /// What a text is damaged with.
+    const BYTES: [&str; 8] = ["0", "1", "9", "\"", ",", "}", "x", "\n"];
+
+    /// What is read of a text by the index is what is read of it whole, unless one of them is an error.
+    fn both_ways(text: &str) -> Result<(), String> {
+        let Ok(Some(excerpt)) = Excerpt::of(text, "d1") else { return Ok(()) };
+        let Ok(part) = Registry::parse_part(&excerpt, "d1") else { return Ok(()) };
+        let Ok(whole) = Registry::parse(text) else { return Ok(()) };
+        let same = Some(&part.domains[0]) == whole.domain("d1")
+            && (part.protected, part.source) == (whole.protected.clone(), whole.source);
+        if same { Ok(()) } else { Err(format!("{:?} is not {:?}", part.domains, whole.domains)) }
+    }
+
+    /// Whichever byte of a text is damaged: no answer depends on whether it was read by the index or whole.
+    #[test]
+    fn damage_is_no_other_rule() {
+        let good = text(4);
+        for at in (0..good.len()).filter(|&at| good.is_char_boundary(at) && good.is_char_boundary(at + 1)) {
+            for with in BYTES {
+                let mut text = good.clone();
+                text.replace_range(at..at + 1, with);
+                if let Err(why) = both_ways(&text) {
+                    panic!("{with:?} at {at}: {why}");
+                }
+            }
+        }
+    }
+
+    /// A domain that damage gave the name of another one: the index led to the one, the list to the other.
+    #[test]
+    fn two_domains_of_one_name_are_damage() {
+        let text = text(4).replacen("\"name\":\"d0\"", "\"name\":\"d1\"", 1);
+        assert_eq!(Registry::parse(&text), Err("domain d1 stands there twice".to_owned()));
+        let keys = vec!["é0/x".to_owned(), "é1/x".to_owned()];
+        let excerpt = Excerpt::owners(&text, "d1", &keys).expect("right").expect("there");
+        assert!(Registry::parse_owners(&excerpt, "d1", keys).is_err());
+        // What the index leads to is as it was, or another one.
+        let of = |name: &str| {
+            let excerpt = Excerpt::of(&text, name).expect("right").expect("there");
+            Registry::parse_part(&excerpt, name).map(|part| part.domains[0].scope[0].glob().to_owned())
+        };
+        assert_eq!(of("d1").as_deref(), Ok("é1/**"));
+        assert!(of("d0").is_err());
+    }
+
     proptest! {
         /// Whatever matches a path is among those that may.
         #[test]
@@ -408,21 +452,18 @@ mod tests {
             }
         }
 
-        /// However a text is damaged: what is read of it by the index is what is read of it whole, or it is an error.
+        /// In several places at once too.
         #[test]
-        fn damage_is_no_other_rule(at in 0usize..4000, with in prop::sample::select(vec!['0', '1', '9', '"', ',', '}', 'x', '\n'])) {
+        fn much_damage_is_no_other_rule(damage in prop::collection::vec((0usize..4000, prop::sample::select(BYTES.to_vec())), 2..5)) {
             let mut text = text(4);
-            let at = at % text.len();
-            prop_assume!(text.is_char_boundary(at) && text.is_char_boundary(at + 1));
-            text.replace_range(at..at + 1, &with.to_string());
-            if let Ok(Some(excerpt)) = Excerpt::of(&text, "d1")
-                && let Ok(part) = Registry::parse_part(&excerpt, "d1")
-                && let Ok(whole) = Registry::parse(&text)
-            {
-                prop_assert_eq!(Some(&part.domains[0]), whole.domain("d1"));
-                prop_assert_eq!(part.protected, whole.protected);
-                prop_assert_eq!(part.source, whole.source);
+            for (at, with) in damage {
+                let at = at % text.len();
+                if text.is_char_boundary(at) && text.is_char_boundary(at + 1) {
+                    text.replace_range(at..at + 1, with);
+                }
             }
+            let read = both_ways(&text);
+            prop_assert!(read.is_ok(), "{}", read.unwrap_err());
         }
     }
 }

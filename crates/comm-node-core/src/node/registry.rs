@@ -423,6 +423,12 @@ impl<'a> Registry<'a> {
         if let Some(d) = registry.domains.iter().find(|d| d.tree >= registry.trees.len()) {
             return Err(format!("domain {} names a tree that is not listed", d.name));
         }
+        // The index leads to the one and the list to the other; the command line writes none of them.
+        let mut names: Vec<&str> = registry.domains.iter().map(|d| d.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|two| two[0] == two[1]) {
+            return Err(format!("domain {} stands there twice", twice[0]));
+        }
         Ok(registry)
     }
 
