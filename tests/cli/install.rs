@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -98,9 +98,24 @@ impl Home {
         Ran::of(self.command("work", args).output().expect("runs"))
     }
 
+    /// Runs it, and fails where it does not end.
+    fn run_in_time(&self, args: &[&str]) -> Ran {
+        let mut command = self.command("work", args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+        let end = Instant::now() + Duration::from_secs(60);
+        while child.try_wait().expect("waits").is_none() {
+            if Instant::now() > end {
+                let _ = child.kill();
+                panic!("{args:?} waits for ever");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ran::of(child.wait_with_output().expect("has ended"))
+    }
+
     fn install(&self, more: &[&str]) -> Ran {
         let from = self.at("programs").display().to_string();
-        self.run(&[&["install", "--from", &from], more].concat())
+        self.run_in_time(&[&["install", "--from", &from], more].concat())
     }
 
     /// Every path below the home directory with what it holds.
@@ -489,9 +504,19 @@ fn without_its_record_it_is_taken_back_all_the_same() {
     home.install(&[]).done();
     fs::remove_file(home.at("home/.claude/comm-node/install.json")).expect("removes");
     home.run(&["doctor"]).done().says("WARN record");
+    home.run(&["uninstall", "--dry-run"]).done().says("link ~/.local/bin/comm-node: would be removed");
     home.run(&["uninstall"]).done();
     assert_eq!(home.read("home/.claude/settings.json"), FOREIGN);
     assert!(!home.at("home/.claude/comm-node/bin").exists());
+    assert!(!home.at("home/.local/bin/comm-node").is_symlink(), "it would lead nowhere");
+
+    // All of it is gone but for the link.
+    let home = Home::new();
+    home.install(&[]).done();
+    fs::remove_dir_all(home.at("home/.claude")).expect("removes");
+    home.run(&["uninstall"]).done().says("removed the link");
+    assert!(!home.at("home/.local/bin/comm-node").is_symlink());
+    home.run(&["uninstall"]).done().says("nothing of comm-node is installed");
 
     let home = Home::new();
     home.install(&[]).done();
@@ -499,6 +524,57 @@ fn without_its_record_it_is_taken_back_all_the_same() {
     home.install(&[]).done().says("it was set aside");
     home.run(&["uninstall"]).done();
     assert!(!home.read("home/.claude/settings.json").contains("comm-node"));
+}
+
+/// Neither is a pipe waited for, nor a file read that is far too large.
+#[test]
+fn what_stands_in_the_place_of_a_file_is_named() {
+    type Put = fn(&Path);
+    let pipe: Put = |at| assert!(Command::new("mkfifo").arg(at).status().expect("runs").success());
+    let dir: Put = |at| fs::create_dir(at).expect("makes");
+    let huge: Put = |at| fs::File::create(at).and_then(|file| file.set_len(17 << 20)).expect("makes");
+    for (put, said) in
+        [(pipe, "is not a plain file"), (dir, "is not a plain file"), (huge, "has 17825792 bytes")]
+    {
+        let instead = |home: &Home, path: &str| {
+            let path = home.at(path);
+            fs::create_dir_all(path.parent().expect("has one")).expect("makes");
+            let _ = fs::remove_file(&path);
+            put(&path);
+        };
+        // What the client says of its plugins.
+        let home = Home::new();
+        home.install(&[]).done();
+        instead(&home, "home/.claude/plugins/installed_plugins.json");
+        let ran = home.run_in_time(&["doctor"]).refused();
+        ran.says("FAIL settings-json: ").says("installed_plugins.json").says(said);
+        // A weaker settings file, in which the status line is looked for.
+        let home = Home::new();
+        instead(&home, "home/.claude/settings.json");
+        home.install(&["--scope", "local"]).refused().says(said);
+        assert!(!home.at("work/.claude").exists());
+        // The installer's own files are made anew, where something else can be replaced.
+        let home = Home::new();
+        home.write("home/.claude/settings.json", FOREIGN);
+        home.install(&[]).done();
+        let backups = home.at("home/.claude/comm-node/backups");
+        let backup = fs::read_dir(backups).expect("lists").flatten().next().expect("one").path();
+        fs::remove_file(&backup).expect("removes");
+        put(&backup);
+        for path in ["conventions.md", "bin/comm-node-stop"] {
+            let path = format!("home/.claude/comm-node/{path}");
+            instead(&home, &path);
+            let ran = home.install(&[]);
+            if home.at(&path).is_dir() {
+                assert_ne!(ran.code, Some(0), "{}", ran.out);
+                fs::remove_dir(home.at(&path)).expect("removes");
+                home.install(&[]).done();
+            }
+            assert!(home.at(&path).metadata().expect("there").len() < 1 << 20);
+        }
+        home.run_in_time(&["uninstall"]);
+        assert_eq!(home.read("home/.claude/settings.json"), FOREIGN);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::env::Env;
 use crate::install::layout::Layout;
 use crate::install::record::Record;
 use crate::install::remove::{self, How, Plan};
-use crate::install::{extras, lock, plugin, preview, wire};
+use crate::install::{extras, link, lock, plugin, preview, wire};
 use crate::out::Out;
 use crate::settings::file::Current;
 use crate::settings::places::{SCOPES, Scope};
@@ -52,10 +52,13 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         }
     }
     if args.dry_run {
-        let record = Record::read(&layout)?.unwrap_or_default();
+        let mut record = Record::read(&layout)?.unwrap_or_default();
+        link::note(env, &layout, &mut record);
         return dry_run(args, env, out, &layout, &record);
     }
-    if !layout.dir.exists() && targets(args, env, &Record::new())?.iter().all(|p| !holds_ours(p)) {
+    let linked = link::state(env, &layout) == link::State::Ours;
+    let here = || layout.dir.exists() || linked;
+    if !here() && targets(args, env, &Record::new())?.iter().all(|p| !holds_ours(p)) {
         out.line("nothing of comm-node is installed");
         return Ok(Outcome::Done);
     }
@@ -64,6 +67,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     if let Some(aside) = aside {
         out.note(format!("the install record was damaged; it was set aside as {}", aside.display()));
     }
+    link::note(env, &layout, &mut record);
 
     let mark = Mark::make(&layout)?;
     let mut failed = false;

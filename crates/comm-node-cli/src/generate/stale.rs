@@ -8,6 +8,7 @@ use comm_node_core::node::registry::Registry;
 use ignore::WalkBuilder;
 
 use super::{block, whole};
+use crate::settings::file::Current;
 
 /// No file of ours is ever that large.
 const MAX: u64 = 1 << 20;
@@ -38,7 +39,7 @@ pub fn search(registry: &Registry<'_>, node: &str) -> Result<Vec<(PathBuf, PathB
             let entry = entry.with_context(|| format!("could not look through {}", top.display()))?;
             let path = entry.path();
             if is_candidate(path) && path.is_file() && path.metadata().is_ok_and(|m| m.len() <= MAX) {
-                let Ok(text) = std::fs::read_to_string(path) else { continue };
+                let Ok(Some(text)) = Current::read(path).map(|current| current.text) else { continue };
                 let ours =
                     whole::owner(&text).is_some_and(|(owner, _)| owner.split('/').next() == Some(node));
                 if ours || block::marker_in(&text).is_some() {

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use comm_node_core::store::file;
 
 use super::layout::Layout;
 use super::record::Record;
@@ -90,7 +91,8 @@ impl Plan {
     /// True if the conventions that the user's `CLAUDE.md` imports are there as this version has them.
     #[must_use]
     pub fn has_conventions(&self, layout: &Layout) -> bool {
-        std::fs::read(layout.conventions()).is_ok_and(|text| text == self.conventions.as_bytes())
+        let text = file::read(&layout.conventions(), self.conventions.len() as u64);
+        text.is_ok_and(|text| text.as_ref() == Some(&self.conventions))
     }
 
     /// How many files are in `state`.

@@ -70,6 +70,15 @@ pub fn make(env: &Env, layout: &Layout, record: &mut Record) -> Result<State> {
     Ok(state)
 }
 
+/// Puts the link on a record that does not know of it, because the one that did was lost.
+pub fn note(env: &Env, layout: &Layout, record: &mut Record) {
+    if let Some(link) = path(env).filter(|_| state(env, layout) == State::Ours)
+        && !record.links.contains(&link)
+    {
+        record.links.push(link);
+    }
+}
+
 /// Removes the link if it is ours.
 #[must_use]
 pub fn remove(link: &Path, layout: &Layout) -> bool {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use comm_node_core::store::file;
 use serde_json::Value;
 
 use super::layout::Layout;
@@ -17,7 +18,7 @@ use crate::env::Env;
 use crate::generate::engine::Engine;
 use crate::generate::plan;
 use crate::generate::templates::Templates;
-use crate::settings::file::replace_whole;
+use crate::settings::file::{Current, replace_whole};
 
 /// The plugin's id in the client: its name and its marketplace's.
 pub const ID: &str = "comm-node@comm-node";
@@ -61,7 +62,10 @@ pub fn write(layout: &Layout, record: &mut Record, programs: &[Program]) -> Resu
     // Compared with what is there, not with the other copies of the programs.
     let own: Vec<Program> = programs
         .iter()
-        .filter(|p| std::fs::read(bin.join(&p.name)).ok().as_ref() != Some(&p.bytes))
+        .filter(|p| {
+            let there = file::read_bytes(&bin.join(&p.name), p.bytes.len() as u64);
+            !there.is_ok_and(|there| there.as_ref() == Some(&p.bytes))
+        })
         .map(|p| Program { change: programs::Change::Updated, ..p.clone() })
         .collect();
     programs::copy(&own, &bin)
@@ -134,12 +138,12 @@ pub struct Installed {
 }
 
 /// Our plugins in the client's own records. `settings` are the values of the settings files,
-/// strongest last.
+/// strongest last. What is wrong with the records goes to `faults`.
 #[must_use]
-pub fn installed(layout: &Layout, settings: &[Value]) -> Vec<Installed> {
+pub fn installed(layout: &Layout, settings: &[Value], faults: &mut Vec<String>) -> Vec<Installed> {
     let dir = layout.claude.join("plugins");
-    let plugins = read(&dir.join("installed_plugins.json"));
-    let markets = read(&dir.join("known_marketplaces.json"));
+    let plugins = read(&dir.join("installed_plugins.json"), faults);
+    let markets = read(&dir.join("known_marketplaces.json"), faults);
     let Some(map) = plugins.get("plugins").and_then(Value::as_object) else { return Vec::new() };
     map.iter()
         .filter_map(|(id, copies)| {
@@ -161,8 +165,16 @@ pub fn installed(layout: &Layout, settings: &[Value]) -> Vec<Installed> {
         .collect()
 }
 
-fn read(path: &Path) -> Value {
-    std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+/// What the JSON file at `path` says; nothing where it is not there, or is none, which goes to `faults`.
+pub fn read(path: &Path, faults: &mut Vec<String>) -> Value {
+    let value = Current::read(path).and_then(|current| match current.text {
+        Some(text) => serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display())),
+        None => Ok(Value::Null),
+    });
+    value.unwrap_or_else(|e| {
+        faults.push(format!("{e:#}"));
+        Value::Null
+    })
 }
 
 #[cfg(test)]

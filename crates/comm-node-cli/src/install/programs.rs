@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use comm_node_core::store::file;
 
 use super::layout::Layout;
 use super::record::sha256;
@@ -66,10 +67,11 @@ pub fn compare(source: &Path, bin: &Path) -> Result<Vec<Program>> {
             let from = source.join(&name);
             let bytes = std::fs::read(&from).with_context(|| format!("could not read {}", from.display()))?;
             let there = bin.join(&name);
-            let change = match std::fs::read(&there) {
-                Ok(old) if old == bytes && is_program(&there) && !there.is_symlink() => Change::Same,
-                Ok(_) => Change::Updated,
-                Err(_) => Change::New,
+            // What is longer is another one, and so is what is no file.
+            let change = match file::read_bytes(&there, bytes.len() as u64) {
+                Ok(Some(old)) if old == bytes && is_program(&there) => Change::Same,
+                Ok(None) => Change::New,
+                Ok(Some(_)) | Err(_) => Change::Updated,
             };
             Ok(Program { name, bytes, change })
         })

@@ -4,12 +4,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use comm_node_core::store::file;
 
 use super::layout::Layout;
 use super::record::{Record, Settings, sha256};
 use super::{link, wiring};
 use crate::settings::edit;
-use crate::settings::file::{Current, sweep};
+use crate::settings::file::{Current, MAX, sweep};
 
 /// How a settings file is to be taken back.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ impl Plan {
                 return Ok(Self { current, text: None, how: How::Removed });
             }
             // A backup that was changed or lost is not put back; our entries are taken out.
-            let saved = known.restore.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+            let saved = known.restore.as_ref().and_then(|path| file::read(path, MAX).ok().flatten());
             if let Some(saved) = saved.filter(|s| Some(sha256(s.as_bytes())) == known.before) {
                 return Ok(Self { current, text: Some(saved), how: How::Restored });
             }

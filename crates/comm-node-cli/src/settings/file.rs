@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use comm_node_core::path;
 use comm_node_core::process::ProcessId;
+use comm_node_core::store::file;
 
 /// How the names of temporary files begin; the writer's process id follows.
 const TEMPORARY: &str = ".comm-node-";
 
 /// No settings file is ever sensibly larger than this.
-const MAX: u64 = 16 << 20;
+pub const MAX: u64 = 16 << 20;
 
 /// A settings file as it was read.
 #[derive(Clone, Debug)]
@@ -40,16 +41,16 @@ impl Current {
             Ok(meta) if meta.len() > MAX => {
                 bail!("{} has {} bytes, which is no settings file; move it away", real.display(), meta.len())
             }
-            Ok(_) => {
-                let bytes = fs::read(&real).with_context(|| format!("could not read {}", real.display()))?;
-                Some(String::from_utf8(bytes).map_err(|e| {
+            Ok(_) => match file::read_bytes(&real, MAX)? {
+                Some(bytes) => Some(String::from_utf8(bytes).map_err(|e| {
                     anyhow::anyhow!(
                         "{} is not UTF-8 text at byte {}; save it as UTF-8",
                         real.display(),
                         e.utf8_error().valid_up_to()
                     )
-                })?)
-            }
+                })?),
+                None => None,
+            },
         };
         Ok(Self { path: path.to_path_buf(), real, text })
     }

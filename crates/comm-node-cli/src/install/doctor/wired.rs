@@ -77,9 +77,9 @@ impl Wired {
             let ours = found.into_iter().filter(|f| entry::runs_ours(&f.command));
             entries.extend(ours.map(|found| Entry { origin: file.path.clone(), plugin: None, found }));
         }
-        let plugins = plugin::installed(layout, &values);
+        let plugins = plugin::installed(layout, &values, &mut faults);
         for plugin in plugins.iter().filter(|p| p.enabled) {
-            entries.extend(of_plugin(&plugin.root));
+            entries.extend(of_plugin(&plugin.root, &mut faults));
         }
         Ok(Self { files, entries, plugins, faults })
     }
@@ -272,10 +272,9 @@ fn read(level: &'static str, path: PathBuf) -> File {
     File { level, path, value }
 }
 
-fn of_plugin(root: &Path) -> Vec<Entry> {
+fn of_plugin(root: &Path, faults: &mut Vec<String>) -> Vec<Entry> {
     let origin = root.join("hooks").join("hooks.json");
-    let value: Value =
-        std::fs::read(&origin).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+    let value = plugin::read(&origin, faults);
     let (found, _) = entry::read(value.get("hooks").unwrap_or(&Value::Null));
     let root_text = root.display().to_string();
     found

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Edit, Trace};
 use crate::settings::entry::is_ours;
+use crate::settings::file::Current;
 use crate::settings::tree::Node;
 
 const NAME: &str = "statusLine";
@@ -50,11 +51,13 @@ pub fn found(settings: &Value) -> Found {
     }
 }
 
-/// The status line of the settings file at `path`; none where it can't be read.
-#[must_use]
-pub fn in_file(path: &Path) -> Found {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    found(&serde_json::from_str(&text).unwrap_or_default())
+/// The status line of the settings file at `path`; none where that is not there or no JSON.
+///
+/// # Errors
+/// When something else than a settings file stands there.
+pub fn in_file(path: &Path) -> Result<Found> {
+    let text = Current::read(path)?.text.unwrap_or_default();
+    Ok(found(&serde_json::from_str(&text).unwrap_or_default()))
 }
 
 /// The command that shows our line, and behind it what `earlier` says.
