@@ -18,39 +18,53 @@ use crate::here::Here;
 use crate::mailing::{self, Me, recipients};
 use crate::out::Out;
 
-/// Sends for `me` what waits. `wrote` names files that `me` is known to have written just now; otherwise
-/// all are looked at.
+/// Sends for `me` what waits, and gives `each` what became of it. `wrote` names files that `me` is known to have written
+/// just now; otherwise all are looked at, as long as there is time.
 pub(crate) fn route(
     here: &Here,
     registry: &Registry<'_>,
     me: &Me,
     wrote: &[String],
-) -> Result<Vec<(String, Routed)>> {
+    limit: Deadline,
+    each: &mut dyn FnMut(&str, &Routed),
+) -> Result<()> {
     let store = &here.store;
     let mut names = store.mail().dropped()?;
     if !wrote.is_empty() {
         names.retain(|name| wrote.contains(name));
     }
     if names.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mine = !wrote.is_empty();
     let sure = mine || (!me.is_person() && is_alone(here)?);
-    let deadline = Deadline::after(mailing::PATIENCE);
-    let routed = store.mail().route(&me.name, &me.session, &names, mine, deadline, &mut |name, text| {
-        check(here, registry, me, (mine, sure), name, text)
-    })?;
-    for (name, routed) in &routed {
-        match routed {
-            Routed::Sent(m) => {
-                let note = format!("{} {} to {}", m.id, m.said.kind.name(), m.said.to.join(","));
-                mailing::log(here, me, "mail_sent", &note);
-                budgeting::answer(here, registry, me, m)?;
+    // One after the other, so that whoever is stopped in the middle has told what became of the first ones.
+    for name in &names {
+        // What it did not write just now, anybody sends later.
+        if !mine && limit.passed() {
+            return Ok(());
+        }
+        let deadline = match mine {
+            true => Deadline::after(mailing::PATIENCE),
+            false => limit.at_most(mailing::PATIENCE),
+        };
+        let one = std::slice::from_ref(name);
+        let routed = store.mail().route(&me.name, &me.session, one, mine, deadline, &mut |name, text| {
+            check(here, registry, me, (mine, sure), name, text)
+        })?;
+        for (name, routed) in &routed {
+            each(name, routed);
+            match routed {
+                Routed::Sent(m) => {
+                    let note = format!("{} {} to {}", m.id, m.said.kind.name(), m.said.to.join(","));
+                    mailing::log(here, me, "mail_sent", &note);
+                    budgeting::answer(here, registry, me, m)?;
+                }
+                Routed::Rejected(why) => mailing::log(here, me, "mail_rejected", &format!("{name}: {why}")),
             }
-            Routed::Rejected(why) => mailing::log(here, me, "mail_rejected", &format!("{name}: {why}")),
         }
     }
-    Ok(routed)
+    Ok(())
 }
 
 /// The same beside another command, which says it on stderr. What goes wrong is not that command's fault.
@@ -58,9 +72,10 @@ pub(crate) fn sweep(here: &Here, registry: &Registry<'_>, me: &Me, out: &Out) {
     if me.is_person() {
         return;
     }
-    match route(here, registry, me, &[]) {
-        Ok(routed) => routed.iter().for_each(|(name, routed)| out.note(sentence(name, routed))),
-        Err(e) => out.note(format!("warning: the drop box could not be emptied: {e:#}")),
+    let limit = Deadline::after(mailing::PATIENCE);
+    let told = route(here, registry, me, &[], limit, &mut |name, routed| out.note(sentence(name, routed)));
+    if let Err(e) = told {
+        out.note(format!("warning: the drop box could not be emptied: {e:#}"));
     }
 }
 

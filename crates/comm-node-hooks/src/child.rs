@@ -29,6 +29,8 @@ pub(crate) enum Late {
 pub(crate) enum Until {
     /// Until nobody holds its stdout open any more.
     Closed,
+    /// The same; what it said until it was late counts.
+    Late,
     /// Until it has ended, and this long: what it left running may hold its stdout.
     Ended(Duration),
 }
@@ -44,7 +46,7 @@ pub(crate) struct Said {
     pub(crate) cut: bool,
 }
 
-/// Runs `command` with `input` and listens to it; `None` where it was not through at `limit`.
+/// Runs `command` with `input` and listens to it; `None` where it was not through at `limit`, unless it is listened to until then.
 ///
 /// Its first `max` bytes are kept. The rest is read too, so that it comes to its end.
 ///
@@ -84,6 +86,9 @@ pub(crate) fn run(
         }
         if limit.passed() {
             end(&mut child, late);
+            if until == Until::Late {
+                break None;
+            }
             return Ok(None);
         }
         // Where all is said it ends at once.

@@ -1,8 +1,11 @@
 //! `comm-node route`: send what was left in the drop box; hooks call this when there is something.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
+use comm_node_core::clock;
+use comm_node_core::deadline::Deadline;
 use comm_node_core::session::SessionId;
 use comm_node_core::store::Routed;
 use serde_json::json;
@@ -12,6 +15,9 @@ use crate::here::Here;
 use crate::mailing::{self, Me};
 use crate::out::Out;
 use crate::{Outcome, routing};
+
+/// Longer than the largest drop box takes.
+const LONG: Duration = Duration::from_secs(3_600);
 
 /// Arguments of `comm-node route`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +37,9 @@ pub struct Args {
     /// Wait for what was written just now; without --session that is always so
     #[arg(long, hide = true)]
     settle: bool,
+    /// Whoever called hears nothing any more at this time, in milliseconds since 1970
+    #[arg(long, value_name = "MS", requires = "session", hide = true)]
+    until: Option<u64>,
     /// Print JSON: an array with one object per file
     #[arg(long)]
     json: bool,
@@ -47,23 +56,40 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
         Some(id) => Me::of(&here, &registry, SessionId::new(id)?)?,
         None => Me::find(env, &here, &registry)?,
     };
-    here.store.mail().recover(comm_node_core::deadline::Deadline::after(mailing::PATIENCE))?;
-    if args.settle || args.session.is_none() {
-        here.store.mail().settle();
+    let mail = here.store.mail();
+    let left = |until: u64| Duration::from_millis(until.saturating_sub(clock::now_ms()));
+    // Who asks at a terminal has all the time there is.
+    let limit = Deadline::after(args.until.map_or(LONG, left));
+    if args.until.is_some() && !limit.passed() {
+        // What an earlier call was too late to tell.
+        mail.take_late(&me.session)?.iter().flat_map(|text| text.lines()).for_each(|line| out.line(line));
     }
-    let routed = routing::route(&here, &registry, &me, &args.wrote)?;
-    if args.json {
-        let list: Vec<_> = routed
-            .iter()
-            .map(|(name, routed)| match routed {
+    // Whoever knows whose a file is waits longer: no later hook does.
+    let patience = match args.wrote.is_empty() {
+        true => limit.at_most(mailing::PATIENCE),
+        false => Deadline::after(mailing::PATIENCE),
+    };
+    mail.recover(patience)?;
+    if args.settle || args.session.is_none() {
+        mail.settle();
+    }
+    let (mut list, mut bad, mut untold) = (Vec::new(), false, Ok(()));
+    routing::route(&here, &registry, &me, &args.wrote, limit, &mut |name, routed| {
+        bad |= matches!(routed, Routed::Rejected(_));
+        if args.json {
+            list.push(match routed {
                 Routed::Sent(message) => json!({"file": name, "sent": message.id}),
                 Routed::Rejected(why) => json!({"file": name, "rejected": why}),
-            })
-            .collect();
+            });
+        } else if args.until.is_some() && limit.passed() {
+            untold = mail.tell_late(&me.session, &routing::sentence(name, routed));
+        } else {
+            out.line(routing::sentence(name, routed));
+        }
+    })?;
+    if args.json {
         out.json(&list);
-    } else {
-        routed.iter().for_each(|(name, routed)| out.line(routing::sentence(name, routed)));
     }
-    let bad = routed.iter().any(|(_, routed)| matches!(routed, Routed::Rejected(_)));
+    untold?;
     Ok(if bad { Outcome::Refused } else { Outcome::Done })
 }

@@ -89,6 +89,7 @@ impl Store {
             "log",
             "calls",
             "touched",
+            "outbox",
             "outbox/rejected",
             "ledger",
         ]
