@@ -33,16 +33,18 @@ fn read_from(source: &mut impl Read, ready: impl Fn(()) -> Result<()>) -> Result
         if got == 0 {
             return Err(invalid(format!("it ended after {len} bytes, before the object was complete")));
         }
-        if let Some(end) = scan.feed(&bytes[len..len + got]) {
-            bytes.truncate(len + end);
+        let end = scan.feed(&bytes[len..len + got]).map(|end| len + end);
+        // Of a file the last part comes at once, and that is as long as all before it.
+        if end.unwrap_or(len + got) > MAX_INPUT {
+            return Err(invalid(format!("it is larger than {} MiB", MAX_INPUT >> 20)));
+        }
+        if let Some(end) = end {
+            bytes.truncate(end);
             // What comes next lies in the pages that were touched here.
             bytes.shrink_to_fit();
             return String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8".into()));
         }
         len += got;
-        if len > MAX_INPUT {
-            return Err(invalid(format!("it is larger than {} MiB", MAX_INPUT >> 20)));
-        }
         if len == bytes.len() {
             bytes.resize(len * 2, 0);
         }
@@ -166,5 +168,11 @@ mod tests {
         assert!(take(&[b"{\"\xff\"}"]).is_err());
         let endless = read_from(&mut std::io::repeat(b'['), |()| Ok(())).expect_err("too large").to_string();
         assert!(endless.contains("32 MiB"), "{endless}");
+        // Of a file it comes in parts as large as the buffer.
+        let object = |len: usize| format!("[{}]", " ".repeat(len - 2));
+        let read = |text: String| read_from(&mut text.as_bytes(), |()| Ok(())).map(|read| read.len());
+        assert_eq!(read(object(MAX_INPUT)).expect("just small enough"), MAX_INPUT);
+        let large = read(object(MAX_INPUT + 1)).expect_err("too large").to_string();
+        assert!(large.contains("32 MiB"), "{large}");
     }
 }
