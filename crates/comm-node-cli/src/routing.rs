@@ -40,14 +40,10 @@ pub(crate) fn route(
     let sure = mine || (!me.is_person() && is_alone(here)?);
     // One after the other, so that whoever is stopped in the middle has told what became of the first ones.
     for name in &names {
-        // What it did not write just now, anybody sends later.
-        if !mine && limit.passed() {
+        if limit.passed() {
             return Ok(());
         }
-        let deadline = match mine {
-            true => Deadline::after(mailing::PATIENCE),
-            false => limit.at_most(mailing::PATIENCE),
-        };
+        let deadline = limit.at_most(mailing::PATIENCE);
         let one = std::slice::from_ref(name);
         let routed = store.mail().route(&me.name, &me.session, one, mine, deadline, &mut |name, text| {
             check(here, registry, me, (mine, sure), name, text)

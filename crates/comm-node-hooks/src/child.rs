@@ -239,6 +239,14 @@ mod tests {
     }
 
     #[test]
+    fn what_it_said_until_it_was_late_counts_or_not() {
+        let script = "echo x; exec sleep 30";
+        assert_eq!(sh(script, None, 9, 500, Late::Killed, Until::Closed), None);
+        let said = sh(script, None, 9, 500, Late::Killed, Until::Late);
+        assert_eq!(said, Some(Said { code: None, bytes: b"x\n".to_vec(), cut: false }));
+    }
+
+    #[test]
     fn what_it_left_running_is_waited_for_or_not() {
         let script = "sleep 0.7 & echo x";
         let start = Instant::now();

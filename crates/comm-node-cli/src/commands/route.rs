@@ -37,7 +37,7 @@ pub struct Args {
     /// Wait for what was written just now; without --session that is always so
     #[arg(long, hide = true)]
     settle: bool,
-    /// Whoever called hears nothing any more at this time, in milliseconds since 1970
+    /// Begin with no file any more at this time, in milliseconds since 1970
     #[arg(long, value_name = "MS", requires = "session", hide = true)]
     until: Option<u64>,
     /// Print JSON: an array with one object per file
@@ -60,20 +60,11 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     let left = |until: u64| Duration::from_millis(until.saturating_sub(clock::now_ms()));
     // Who asks at a terminal has all the time there is.
     let limit = Deadline::after(args.until.map_or(LONG, left));
-    if args.until.is_some() && !limit.passed() {
-        // What an earlier call was too late to tell.
-        mail.take_late(&me.session)?.iter().flat_map(|text| text.lines()).for_each(|line| out.line(line));
-    }
-    // Whoever knows whose a file is waits longer: no later hook does.
-    let patience = match args.wrote.is_empty() {
-        true => limit.at_most(mailing::PATIENCE),
-        false => Deadline::after(mailing::PATIENCE),
-    };
-    mail.recover(patience)?;
+    mail.recover(limit.at_most(mailing::PATIENCE))?;
     if args.settle || args.session.is_none() {
         mail.settle();
     }
-    let (mut list, mut bad, mut untold) = (Vec::new(), false, Ok(()));
+    let (mut list, mut bad) = (Vec::new(), false);
     routing::route(&here, &registry, &me, &args.wrote, limit, &mut |name, routed| {
         bad |= matches!(routed, Routed::Rejected(_));
         if args.json {
@@ -81,8 +72,6 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
                 Routed::Sent(message) => json!({"file": name, "sent": message.id}),
                 Routed::Rejected(why) => json!({"file": name, "rejected": why}),
             });
-        } else if args.until.is_some() && limit.passed() {
-            untold = mail.tell_late(&me.session, &routing::sentence(name, routed));
         } else {
             out.line(routing::sentence(name, routed));
         }
@@ -90,6 +79,5 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     if args.json {
         out.json(&list);
     }
-    untold?;
     Ok(if bad { Outcome::Refused } else { Outcome::Done })
 }

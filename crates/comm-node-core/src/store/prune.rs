@@ -89,7 +89,6 @@ impl Store {
             "log",
             "calls",
             "touched",
-            "outbox",
             "outbox/rejected",
             "ledger",
         ]

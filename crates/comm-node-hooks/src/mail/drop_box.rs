@@ -16,7 +16,7 @@ use crate::wire::{Call, EditInput};
 const ROUTING: Duration = Duration::from_millis(2_000);
 /// How long it may wait at the end of a turn for a file that was written just now.
 const SETTLING: Duration = Duration::from_millis(1_300);
-/// What is said shortly before the end may not be heard.
+/// How long one file may take.
 const MARGIN: Duration = Duration::from_millis(200);
 /// What is said of it, in bytes.
 const MAX_ROUTED: usize = 3_000;
@@ -28,11 +28,11 @@ const MAX_ROUTED: usize = 3_000;
 /// hook for long, it is waited for.
 pub(crate) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline: Deadline) -> String {
     let mail = scene.store.mail();
-    let (names, late) = mail.dropped_for(Some(&session.session_id)).unwrap_or_default();
+    let names = mail.dropped().unwrap_or_default();
     let wrote = if names.is_empty() { Vec::new() } else { wrote(scene, call) };
     let ends = call.hook_event_name == "Stop";
     let waits = |name: &String| ends || wrote.contains(name) || mail.rests(name);
-    if !late && !names.iter().any(waits) && !mail.is_interrupted() {
+    if !names.iter().any(waits) && !mail.is_interrupted() {
         return String::new();
     }
     let Some(program) = scene::command_line().ok() else { return String::new() };
@@ -52,11 +52,10 @@ pub(crate) fn route(scene: &Scene, session: &Session, call: &Call<'_>, deadline:
         span += SETTLING;
     }
     let limit = deadline.at_most(span);
-    // What comes later is nobody's to hear, and is kept for the next hook.
+    // What it can't begin in time, a later hook sends; what it can't tell in time, the agent would send again.
     let heard = u64::try_from(limit.left().saturating_sub(MARGIN).as_millis()).unwrap_or(0);
     command.arg(["--until=", &clock::now_ms().saturating_add(heard).to_string()].concat());
-    // It goes on when it takes longer: no later hook knows whose files these are.
-    let said = child::run(&mut command, None, MAX_ROUTED, (limit, Late::Left), Until::Late);
+    let said = child::run(&mut command, None, MAX_ROUTED, (limit, Late::Killed), Until::Late);
     said.ok().flatten().map(|said| String::from_utf8_lossy(&said.bytes).into_owned()).unwrap_or_default()
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::outbox::LATE;
 use super::unseen::MAX_DUE;
 use super::{Item, Mail, State, claim, join, names};
 use crate::clock;
@@ -63,12 +62,9 @@ impl Mail<'_> {
         let rejected = paths(&join(&outbox, "rejected"));
         found.rejected.extend(rejected.into_iter().filter(is_message));
         found.unrouted.extend(paths(&outbox).into_iter().filter(|path| {
-            let name = path.file_name().unwrap_or_default();
+            let ours = path.is_dir()
+                && path.file_name().is_some_and(|name| name == ".routing" || name == "rejected");
             let is_file = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
-            let ours = match is_file {
-                true => name.as_encoded_bytes().starts_with(LATE.as_bytes()),
-                false => path.is_dir() && (name == ".routing" || name == "rejected"),
-            };
             !ours && (!is_file || !is_message(path) || old(path, UNROUTED_MS))
         }));
         // A name that is no text is nobody's to send.

@@ -4,7 +4,6 @@
 //! outbox/<name>.md                        left by somebody
 //! outbox/.routing/<id>.<from>.<name>.md   being sent under that id; a long name is cut
 //! outbox/rejected/<name>.md, ….why.txt    not a message, and what is wrong with it
-//! outbox/.late-<session>.tmp              what became of its files too late for the hook that asked
 //! ```
 //!
 //! The id is chosen before the file is looked at, so that whoever finds a file in `.routing/` can tell
@@ -32,10 +31,6 @@ const MAX_NAME: usize = 120;
 const RESTS_MS: u64 = 1_000;
 /// A file that is younger and is no message may still be being written.
 const SETTLED_MS: u64 = 2_000;
-/// What the name of a file begins with that holds what a session is told late.
-pub(super) const LATE: &str = ".late-";
-/// What is kept of what is told late, in bytes.
-const MAX_LATE: u64 = 16 << 10;
 /// How long a look at whether it is still so takes to come around.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -74,49 +69,14 @@ impl Mail<'_> {
     /// # Errors
     /// When it can't be listed.
     pub fn dropped(&self) -> Result<Vec<String>> {
-        Ok(self.dropped_for(None)?.0)
-    }
-
-    /// The same, and whether there is something that `session` is told late.
-    ///
-    /// # Errors
-    /// When it can't be listed.
-    pub fn dropped_for(&self, session: Option<&SessionId>) -> Result<(Vec<String>, bool)> {
         let dir = self.outbox();
         let mut found = names(&dir)?;
-        let late = session.map(late).is_some_and(|late| found.contains(&late));
         found.retain(|name| name.ends_with(".md") && !name.starts_with('.'));
         if !found.is_empty() {
             self.trust(&dir)?;
             found.sort();
         }
-        Ok((found, late))
-    }
-
-    /// Keeps a `line` for the next hook of `session`.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub fn tell_late(&self, session: &SessionId, line: &str) -> Result<()> {
-        self.make(&self.outbox())?;
-        let (path, line) = (join(&self.outbox(), &late(session)), [line, "\n"].concat());
-        if !file::append_line(&path, line.as_bytes(), MAX_LATE)? && file::is_missing(&path) {
-            file::replace(&path, line.as_bytes(), Durability::Rebuildable)?;
-        }
-        Ok(())
-    }
-
-    /// Takes what was kept for `session`.
-    ///
-    /// # Errors
-    /// When it can't be read or removed.
-    pub fn take_late(&self, session: &SessionId) -> Result<Option<String>> {
-        let path = join(&self.outbox(), &late(session));
-        let text = file::read(&path, MAX_LATE)?;
-        if text.is_some() {
-            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-        }
-        Ok(text)
+        Ok(found)
     }
 
     /// True if whoever wrote the file `name` in the drop box looks for it there no more.
@@ -248,11 +208,6 @@ impl Mail<'_> {
         }
         Ok(())
     }
-}
-
-/// The name of the file with what `session` is told late.
-fn late(session: &SessionId) -> String {
-    [LATE, session.as_str(), ".tmp"].concat()
 }
 
 /// True if the file at `path` was written longer ago. Of one from the future nobody knows, and it is not to stay for ever.
