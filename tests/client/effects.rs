@@ -15,8 +15,9 @@ const SOON: Duration = Duration::from_secs(90);
 
 /// A session that a person types into, in the client's default permission mode.
 struct Session {
-    client: Client,
+    // Before the client, in whose home its socket is.
     terminal: Terminal,
+    client: Client,
     said: std::cell::Cell<u32>,
 }
 
@@ -32,7 +33,7 @@ impl Session {
         );
         let terminal = client.interactive_with(node.root(), &[("PATH", &path)], &[])?;
         terminal.wait_for("❯", SOON);
-        Some(Self { client, terminal, said: std::cell::Cell::new(0) })
+        Some(Self { terminal, client, said: std::cell::Cell::new(0) })
     }
 
     /// Types `line`, has the model run `command`, and gives back what the model was told by the line, and by the command.

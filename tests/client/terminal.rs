@@ -112,6 +112,8 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        let home = self.socket.parent().is_some_and(Path::exists);
+        assert!(home || std::thread::panicking(), "the home went first, and left a client that nobody ends");
         let pid = self.pid();
         let _ = self.tmux().arg("kill-server").status();
         // The client ends after its terminal; a home that is removed before that would come back.

@@ -26,8 +26,9 @@ const PRICED: &str = "<li>${item.name} ${item.cents / 100} €</li>\n";
 /// One domain's person: a client of its own, started in the domain's directory.
 struct Seat {
     domain: &'static str,
-    client: Client,
+    // Before the client, in whose home its socket is.
     terminal: Terminal,
+    client: Client,
 }
 
 impl Seat {
@@ -35,7 +36,7 @@ impl Seat {
     fn take(node: &Node, domain: &'static str) -> Option<Self> {
         let client = Client::guarded()?;
         let terminal = open(&client, node, domain)?;
-        Some(Self { domain, client, terminal })
+        Some(Self { domain, terminal, client })
     }
 
     /// Types `line`, has the model take `turns`, and waits until it has said `last`.
