@@ -174,7 +174,10 @@ fn components(raw: &str, fold: bool) -> Result<String, Bad> {
     if raw.ends_with('/') || parts.is_empty() {
         parts.push("**");
     }
-    Ok(path::normal(&parts.join("/"), fold).into_owned())
+    let joined = parts.join("/");
+    let form = path::normal(&joined, fold);
+    // Behind a `./` it is a part of a name, and negates nothing.
+    Ok(if form.starts_with('!') { ["\\", &form].concat() } else { form.into_owned() })
 }
 
 /// True if the pattern matches more than one path.
@@ -230,6 +233,8 @@ mod tests {
         good("./src/", "src/**");
         good("src//a/./b.rs", "src/a/b.rs");
         good(".", "**");
+        good("./!x", "\\!x");
+        good(".//!", "\\!");
         good("cafe\u{301}/**", "caf\u{e9}/**");
         good("[]a]/x", "[]a]/x");
         good("a\\*b", "a\\*b");
@@ -257,6 +262,12 @@ mod tests {
         bad("src/**, lib/**", "comma");
         bad(&"{a,b}".repeat(11), "can't be used");
         bad(&"a".repeat(600), "too long");
+    }
+
+    #[test]
+    fn nothing_is_negated() {
+        let form = normalise("./!x/**", false).expect("a pattern");
+        assert!(glob::matches(&form, "!x/a") && !glob::matches(&form, "y"), "{form}");
     }
 
     #[test]
