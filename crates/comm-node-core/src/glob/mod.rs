@@ -31,9 +31,14 @@ pub const MAX_LEN: usize = 512;
 pub const MAX_ALTERNATIVES: usize = 256;
 
 /// True if `glob` matches the whole of `key` (see [`crate::path::key`]).
+///
+/// A leading `!`, which [`check`] refuses, is a part of the name, so that rules that have one all the same are not the
+/// opposite of a scope.
 #[must_use]
 pub fn matches(glob: &str, key: &str) -> bool {
-    fast_glob::glob_match(glob, key)
+    let rest = glob.trim_start_matches('!');
+    let marks = &glob[..glob.len() - rest.len()];
+    key.strip_prefix(marks).is_some_and(|key| fast_glob::glob_match(rest, key))
 }
 
 /// True if `glob` has no special character: it can match one key only, itself.

@@ -6,6 +6,15 @@ use proptest::prelude::*;
 use super::overlap::is_key;
 use super::*;
 
+/// Also of rules that never went through [`check`]: compiled by somebody else, or damaged.
+#[test]
+fn no_glob_is_the_opposite_of_itself() {
+    for glob in ["!x/**", "!!x/**", "!", "!*"] {
+        assert!(!matches(glob, "y") && !matches(glob, "x/a"), "{glob}");
+    }
+    assert!(matches("!x/**", "!x/a") && matches("!!x/**", "!!x/a") && matches("!", "!"));
+}
+
 #[test]
 fn what_the_table_says() {
     let yes = [
