@@ -5,7 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Milliseconds since 1970-01-01 UTC; 0 if the system's clock stands before it.
 #[must_use]
 pub fn now_ms() -> u64 {
-    ms_of(SystemTime::now())
+    // Asked as the other clock is: the standard library would look for its own way to the same one.
+    #[cfg(unix)]
+    return ms_by(rustix::time::ClockId::Realtime).unwrap_or(0);
+    #[cfg(not(unix))]
+    return ms_of(SystemTime::now());
 }
 
 /// One moment by both clocks.
@@ -27,13 +31,19 @@ impl Now {
 
 #[cfg(unix)]
 fn up_ms() -> Option<u64> {
-    use rustix::time::{ClockId, clock_gettime};
+    use rustix::time::ClockId;
     // Elsewhere the monotonic clock goes on in sleep.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let clock = ClockId::Boottime;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let clock = ClockId::Monotonic;
-    let time = clock_gettime(clock);
+    ms_by(clock)
+}
+
+/// The time by `clock`, `None` where it stands before its beginning.
+#[cfg(unix)]
+fn ms_by(clock: rustix::time::ClockId) -> Option<u64> {
+    let time = rustix::time::clock_gettime(clock);
     let (s, ns) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
     Some(s.saturating_mul(1000).saturating_add(ns / 1_000_000))
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::file::For;
 use super::{Durability, Event, Store, file, is_plain_dir, lock};
 use crate::deadline::Deadline;
 #[cfg(unix)]
@@ -280,24 +281,8 @@ impl Store {
     /// Opens the records of a session, with their lock; `None` where there are none and none are to be `made`.
     fn open_calls(&self, session: &SessionId, made: bool, deadline: Deadline) -> Result<Option<Open>> {
         let path = self.calls_path(session);
-        // A link in place of a directory would lead it elsewhere.
-        let is_plain = is_plain_dir(&self.dir) && is_plain_dir(&self.dir.join("calls"));
-        if !is_plain {
-            if !made {
-                return Ok(None);
-            }
-            self.prepare_sub("calls")?;
-        }
-        let mut how = OpenOptions::new();
-        how.read(true).append(true).create(made);
         loop {
-            let Some(file) = file::open_any(&path, &mut how)? else {
-                return if made {
-                    Err(Error::io("create", &path)(ErrorKind::NotFound.into()))
-                } else {
-                    Ok(None)
-                };
-            };
+            let Some(file) = self.open_calls_at(&path, made)? else { return Ok(None) };
             // Who waits on Windows would keep readers out as well.
             #[cfg(not(unix))]
             let lock = self.lock("calls", deadline.at_most(PATIENCE))?;
@@ -318,6 +303,26 @@ impl Store {
                 return self.open_calls(session, made, deadline);
             }
             return Ok(Some(open));
+        }
+    }
+
+    /// Opens the file of records at `path`; `None` where there is none and none is to be `made`.
+    fn open_calls_at(&self, path: &Path, made: bool) -> Result<Option<File>> {
+        if let Some(file) = file::straight(path, if made { For::Making } else { For::Appending }) {
+            return Ok(Some(file));
+        }
+        // A link in place of a directory would lead it elsewhere.
+        if !(is_plain_dir(&self.dir) && is_plain_dir(&self.dir.join("calls"))) {
+            if !made {
+                return Ok(None);
+            }
+            self.prepare_sub("calls")?;
+        }
+        let mut how = OpenOptions::new();
+        how.read(true).append(true).create(made);
+        match file::open_any(path, &mut how)? {
+            None if made => Err(Error::io("create", path)(ErrorKind::NotFound.into())),
+            other => Ok(other),
         }
     }
 }

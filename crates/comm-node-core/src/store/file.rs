@@ -33,7 +33,7 @@ pub fn read_bytes(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     Ok(read_open(path, max)?.map(|(_, bytes)| bytes))
 }
 
-/// As [`read_bytes`], with the file that was read, for [`still_there`].
+/// As [`read_bytes`], with the file that was read, for [`still_at`].
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Untrusted`] or [`Error::Damaged`].
@@ -66,18 +66,19 @@ pub fn read_open(path: &Path, max: u64) -> Result<Option<(File, Vec<u8>)>> {
     Ok(Some((file, bytes)))
 }
 
-/// How long an open file is, if it still has a name: one that was removed or replaced has none. `None` too where
+/// How long an open file is, if it is still the one at `path`: one that was removed, replaced or set aside is not. `None` too where
 /// that can't be told.
 #[must_use]
-pub fn still_there(file: &File) -> Option<u64> {
+pub fn still_at(file: &File, path: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
-        let stat = rustix::fs::fstat(file).ok()?;
-        (stat.st_nlink > 0).then(|| u64::try_from(stat.st_size).ok())?
+        let (own, there) = (rustix::fs::fstat(file).ok()?, rustix::fs::lstat(path).ok()?);
+        let same = (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino);
+        same.then(|| u64::try_from(own.st_size).ok())?
     }
     #[cfg(not(unix))]
     {
-        let _ = file;
+        let _ = (file, path);
         None
     }
 }
@@ -99,6 +100,41 @@ pub fn read_head(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// What a file in the store is opened for, by [`straight`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    /// A lock, which is made if need be.
+    Lock,
+    /// Being read, and added to.
+    Appending,
+    /// The same, and it is made if need be.
+    Making,
+}
+
+/// Opens the file at `path` in one call, if no component of that is a link; `None` wherever it is not opened so, or the system doesn't
+/// know how: whoever asks goes the long way then, which looks at each directory that is ours. Nothing is said of the file's kind.
+///
+/// The path of a state directory is a real one, so that mostly nothing else has to be looked at.
+pub(super) fn straight(path: &Path, why: For) -> Option<File> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+        let how = match why {
+            For::Lock => OFlags::RDWR | OFlags::CREATE,
+            For::Appending => OFlags::RDWR | OFlags::APPEND,
+            For::Making => OFlags::RDWR | OFlags::APPEND | OFlags::CREATE,
+        };
+        let mode = if how.contains(OFlags::CREATE) { Mode::RUSR | Mode::WUSR } else { Mode::empty() };
+        let flags = how | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        openat2(CWD, path, flags, mode, ResolveFlags::NO_SYMLINKS).ok().map(File::from)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (path, why);
+        None
+    }
+}
+
 /// Opens the regular file at `path` for reading, as [`open`] does, and says how long it is.
 #[cfg(unix)]
 pub(super) fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
@@ -115,18 +151,32 @@ pub(super) fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
         }
         Err(e) => return Err(Error::io("open", path)(e.into())),
     };
-    let stat = rustix::fs::fstat(&fd).map_err(|e| Error::io("read", path)(e.into()))?;
-    if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+    sized(File::from(fd), path).map(Some)
+}
+
+/// A file that was opened, if it is a regular one, and how long it is.
+pub(super) fn sized(file: File, path: &Path) -> Result<(File, u64)> {
+    #[cfg(unix)]
+    let (is_file, len) = {
+        let stat = rustix::fs::fstat(&file).map_err(|e| Error::io("read", path)(e.into()))?;
+        let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
+        (kind.is_file(), u64::try_from(stat.st_size).unwrap_or(0))
+    };
+    #[cfg(not(unix))]
+    let (is_file, len) = {
+        let meta = file.metadata().map_err(Error::io("read", path))?;
+        (meta.is_file(), meta.len())
+    };
+    if !is_file {
         return Err(Error::Untrusted { path: path.to_path_buf(), why: "it is not a plain file" });
     }
-    Ok(Some((File::from(fd), u64::try_from(stat.st_size).unwrap_or(0))))
+    Ok((file, len))
 }
 
 #[cfg(not(unix))]
 pub(super) fn open_sized(path: &Path) -> Result<Option<(File, u64)>> {
-    let Some(file) = open(path, OpenOptions::new().read(true))? else { return Ok(None) };
-    let len = file.metadata().map_err(Error::io("read", path))?.len();
-    Ok(Some((file, len)))
+    let Some(file) = open_any(path, OpenOptions::new().read(true))? else { return Ok(None) };
+    sized(file, path).map(Some)
 }
 
 /// Fills `into` with what stands in `file` from `at` on; how much that was, less only where the file ends.
@@ -189,6 +239,12 @@ pub(super) fn open_any(path: &Path, how: &mut OpenOptions) -> Result<Option<File
 /// # Errors
 /// When it can't be listed, or not to its end.
 pub fn entries(dir: &Path, mut each: impl FnMut(&OsStr, bool) -> ControlFlow<()>) -> std::io::Result<()> {
+    entries_to(dir, &mut each)
+}
+
+/// Once, and in no other function: its room would be a page of the stack of each, touched whether or not anything is listed.
+#[inline(never)]
+fn entries_to(dir: &Path, each: &mut dyn FnMut(&OsStr, bool) -> ControlFlow<()>) -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{FileType, Mode, OFlags, RawDir};

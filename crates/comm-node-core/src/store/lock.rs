@@ -34,6 +34,13 @@ impl Lock {
         Ok(Self { file, path: path.to_path_buf() })
     }
 
+    /// As [`Lock::take`], of the file that was opened at `path`.
+    pub(super) fn of(file: File, path: PathBuf, deadline: Deadline) -> Result<Self> {
+        let (file, _) = file::sized(file, &path)?;
+        hold(&file, &path, deadline)?;
+        Ok(Self { file, path })
+    }
+
     /// True while the lock file is still the one at its path; a lock on a file that was removed
     /// meanwhile guards nothing and must be taken anew.
     #[must_use]

@@ -159,11 +159,15 @@ impl Store {
     /// # Errors
     /// [`Error::Locked`] when it was not free in time.
     pub fn lock(&self, name: &str, deadline: Deadline) -> Result<Lock> {
-        // What is missing is made; mostly nothing is, and one look says so.
+        let path = self.dir.join([name, ".lock"].concat());
+        if let Some(file) = file::straight(&path, file::For::Lock) {
+            return Lock::of(file, path, deadline);
+        }
+        // What is missing is made.
         if !is_plain_dir(&self.dir) {
             self.prepare()?;
         }
-        Lock::take(&self.dir.join(format!("{name}.lock")), deadline)
+        Lock::take(&path, deadline)
     }
 
     // ── registry ─────────────────────────────────────────────────────────────────────────────

@@ -105,7 +105,8 @@ impl Journal {
         match &self.file {
             // A line without its end may be cut off, and another one as long be put there.
             Some(file) => {
-                !self.torn && file::still_there(file).is_some_and(|len| len == self.bytes.len() as u64)
+                !self.torn
+                    && file::still_at(file, &self.path).is_some_and(|len| len == self.bytes.len() as u64)
             }
             None => self.bytes.is_empty() && file::is_missing(&self.path),
         }

@@ -593,3 +593,21 @@ fn a_writer_may_die_anywhere() {
     }
     assert!(deaths > 1000, "{deaths}");
 }
+
+/// What was planned with a file that somebody has set aside since is decided anew: `doctor` mends so, under the lock that was waited for.
+#[cfg(unix)]
+#[test]
+fn what_was_set_aside_is_not_what_was_read() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let path = dir.path().join("00.jsonl");
+    std::fs::write(&path, "{\"version\":1,\"compacted\":0}\n").expect("writes");
+    let read = super::journal::Journal::read(path.clone()).expect("reads");
+    assert!(read.is_current());
+    let aside = dir.path().join("00.jsonl.damaged");
+    std::fs::rename(&path, &aside).expect("sets aside");
+    assert!(!read.is_current(), "it is gone");
+    std::fs::copy(&aside, &path).expect("makes another");
+    assert!(!read.is_current(), "another one is as long");
+    std::fs::rename(&aside, &path).expect("puts it back");
+    assert!(read.is_current());
+}
