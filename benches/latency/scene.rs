@@ -9,7 +9,7 @@ use comm_node_core::clock::Now;
 use comm_node_core::deadline::Deadline;
 use comm_node_core::lease::{Ask, Holder};
 use comm_node_core::mail::{Draft, Kind, Ulid};
-use comm_node_core::node::registry::{Layout, Registry, SourceId, VERSION};
+use comm_node_core::node::registry::{Layout, Registry, SourceId};
 use comm_node_core::process::{Liveness, ProcessId};
 use comm_node_core::session::{BoundBy, Session, SessionId};
 use comm_node_core::store::{Asking, Outcome, Place, State, Store};
@@ -30,7 +30,7 @@ pub(crate) fn node(root: &Path, domains: usize) -> PathBuf {
         fs::create_dir_all(root.join(format!("d{i}/src/a"))).unwrap();
     }
     fs::write(root.join("d0/src/a/b.rs"), "fn main() {}\n").unwrap();
-    let layout = Layout { root: root.to_path_buf() };
+    let layout = Layout::at(root.to_path_buf());
     fs::write(layout.yaml(), "version: 1\n").unwrap();
     let source = SourceId::of(&fs::metadata(layout.yaml()).unwrap());
     let text = rules(domains, &source, root);
@@ -52,7 +52,7 @@ fn rules(domains: usize, source: &SourceId, root: &Path) -> String {
         })
     };
     json!({
-        "version": VERSION,
+        "version": 2,
         "source": source,
         "name": "bench",
         "trees": [root],
@@ -64,7 +64,7 @@ fn rules(domains: usize, source: &SourceId, root: &Path) -> String {
 }
 
 pub(crate) fn store(root: &Path) -> Store {
-    Store::new(Layout { root: root.to_path_buf() }.state())
+    Store::new(Layout::at(root.to_path_buf()).state())
 }
 
 /// Takes a shell command that has ended off the record.

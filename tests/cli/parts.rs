@@ -7,12 +7,15 @@
 use std::fs;
 use std::path::PathBuf;
 
+use comm_node_core::node::excerpt;
 use comm_node_core::session::{Session, SessionId};
 use serde_json::{Value, json};
 
 use crate::mail::Node;
 
 const GUARD: &str = env!("CARGO_BIN_EXE_comm-node-pre-tool-use");
+const PROMPT: &str = env!("CARGO_BIN_EXE_comm-node-user-prompt-submit");
+const STOP: &str = env!("CARGO_BIN_EXE_comm-node-stop");
 const START: &str = env!("CARGO_BIN_EXE_comm-node-session-start");
 
 /// A node with two domains that sessions work for, and 80 more, and with `policy`.
@@ -110,10 +113,15 @@ fn a_session_of_no_domain_or_of_one_that_is_gone() {
 fn what_another_domain_is_allowed_is_read_where_it_matters() {
     let node = node("");
     let good = text(&node);
+    // With the right checksum, so that only who reads it sees it.
     let damaged = good.replacen("[[\"x7/**\"", "[[\"x7/**\\", 1);
     assert_ne!(good, damaged);
+    let damaged = excerpt::sealed(&damaged[..damaged.rfind(",\"sum\":").expect("a checksum")]);
     fs::write(rules(&node), &damaged).expect("writes");
     assert_eq!(write(&node, "b", "api/a.rs"), "");
+    for (hook, event) in [(PROMPT, "UserPromptSubmit"), (STOP, "Stop")] {
+        assert_eq!(node.hook(hook, "b", None, event, &json!({"prompt": "go"})), "", "{event}");
+    }
     assert_eq!(text(&node), damaged, "nobody looked at the rest");
     let said = write(&node, "b", "x9/a");
     denied(&said, "registry.json");
@@ -122,6 +130,24 @@ fn what_another_domain_is_allowed_is_read_where_it_matters() {
     node.hook(START, "b", None, "SessionStart", &json!({"source": "resume"}));
     assert_eq!(text(&node), good);
     denied(&write(&node, "b", "x9/a"), "x9");
+}
+
+/// A letter of another domain's pattern, which leaves rules that could be right.
+#[test]
+fn a_changed_byte_is_seen_by_each_hook_and_made_anew() {
+    let node = node("");
+    let good = text(&node);
+    let changed = good.replacen("[[\"x7/**\"", "[[\"y7/**\"", 1);
+    for (hook, event) in [(GUARD, ""), (PROMPT, "UserPromptSubmit"), (STOP, "Stop"), (START, "SessionStart")]
+    {
+        fs::write(rules(&node), &changed).expect("writes");
+        if event.is_empty() {
+            assert_eq!(write(&node, "b", "api/a.rs"), "");
+        } else {
+            node.hook(hook, "b", None, event, &json!({"prompt": "go", "source": "resume"}));
+        }
+        assert_eq!(text(&node), good, "{hook}");
+    }
 }
 
 #[test]
@@ -134,6 +160,11 @@ fn a_wrong_index_and_an_older_format_are_made_anew() {
     };
     let (own, other) = (entry("backend"), entry("x7"));
     let index = good.rfind("\n \"index\"").expect("an index");
+    let roles = good[good.rfind("\"roles\":[").expect("a place")..]
+        .split_inclusive("],")
+        .next()
+        .expect("ends")
+        .to_owned();
     for (what, wrong) in [
         (
             "the place of another",
@@ -142,11 +173,18 @@ fn a_wrong_index_and_an_older_format_are_made_anew() {
         ("no place", good.replace(&format!("\"backend\":[{own}"), "\"backend\":[7,99999999")),
         ("no beginning", good.replace("\"head\":", "\"head\":1")),
         ("no index", [good[..index].trim_end_matches(','), "\n}\n"].concat()),
-        ("an older format", good.replace("\"version\": 2", "\"version\": 1")),
+        ("an older format", good.replace("\"version\": 3", "\"version\": 1")),
+        ("the one before", good.replace("\"version\": 3", "\"version\": 2").replace(&roles, "")),
     ] {
         assert_ne!(wrong, good, "{what}");
+        let wrong = match wrong.rfind(",\"sum\":") {
+            Some(at) if what == "the one before" => [&wrong[..at], "}\n}\n"].concat(),
+            Some(at) => excerpt::sealed(&wrong[..at]),
+            None => wrong,
+        };
         fs::write(rules(&node), wrong).expect("writes");
         let own = write(&node, "b", "api/a.rs");
+        assert_eq!(text(&node), good, "{what}: the hook had it made anew");
         denied(&write(&node, "b", "x7/a"), "x7");
         assert_eq!(own, "", "{what}");
         node.run("", &["compile"]).good();

@@ -148,10 +148,10 @@ impl<'r> Judge<'r> {
     /// # Errors
     /// When symbolic links can't be followed, or leases can't be read.
     pub(crate) fn write(&self, named: &Path, follow: bool) -> Result<Verdict> {
-        let path::Resolved { real, links } = match (follow, named.parent(), named.file_name()) {
+        let path::Resolved { real, links, .. } = match (follow, named.parent(), named.file_name()) {
             (false, Some(above), Some(name)) => {
                 let above = path::resolve(Path::new(""), above)?;
-                path::Resolved { real: above.real.join(name), links: above.links }
+                path::Resolved { real: above.real.join(name), ..above }
             }
             _ => path::resolve(Path::new(""), named)?,
         };
@@ -202,7 +202,7 @@ impl<'r> Judge<'r> {
             place,
             named,
             through_link,
-            outposts: &guard::Outposts::find(&self.here.layout.root, self.claude_dir.clone(), None),
+            outposts: &guard::Outposts::find(&self.here.layout, self.claude_dir.clone(), None),
         };
         let mut decision = guard::decide(&question);
         let counts =

@@ -43,7 +43,7 @@ fn node_of(name: &str, text: &str) -> (tempfile::TempDir, Registry<'static>) {
     for dir in ["node", "node/packages/shared", "other"] {
         fs::create_dir_all(top.join(dir)).expect("makes");
     }
-    let checked = config::check_text(&Layout { root: top.join("node") }, text);
+    let checked = config::check_text(&Layout::at(top.join("node")), text);
     let registry = checked.registry.unwrap_or_else(|| panic!("{name}: {:?}", checked.faults));
     (temp, registry)
 }

@@ -56,6 +56,8 @@ pub struct Resolved {
     pub real: PathBuf,
     /// Where each symbolic link on the way stands, itself by its real path, first one first.
     pub links: Vec<PathBuf>,
+    /// False if nothing stands there.
+    pub exists: bool,
 }
 
 /// [`real_below`], with the links that it led through.
@@ -126,7 +128,7 @@ pub fn resolve(known: &Path, path: &Path) -> Result<Resolved> {
             Err(e) => return Err(Error::io("resolve", path)(e)),
         }
     }
-    Ok(Resolved { real: out, links })
+    Ok(Resolved { real: out, links, exists })
 }
 
 /// True for links whose target depends on who looks (proc(5)): `/proc/self/cwd` is one directory

@@ -77,6 +77,8 @@ pub fn register(
 }
 
 /// Registers a session; unless `anew`, only if no other hook did while this one waited its turn.
+// Rare, and its lists would make the stack of each hook three pages deeper.
+#[inline(never)]
 fn enter(
     scene: &Scene,
     call: &Call<'_>,

@@ -58,8 +58,7 @@ pub fn freed(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Resu
         return Ok(());
     }
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(()) };
-    let id = SessionId::new(&call.session_id)?;
-    let Some(session) = scene.store.read_session(&id)? else { return Ok(()) };
+    let Some(session) = scene.session(&SessionId::new(&call.session_id)?)? else { return Ok(()) };
     compare(&scene, &session, call, around, deadline, false)
 }
 
@@ -77,7 +76,7 @@ pub fn at_turn(
 ) -> Result<Option<Session>> {
     let id = SessionId::new(&call.session_id)?;
     scene.store.heartbeat(&id);
-    let Some(session) = scene.store.read_session(&id)? else { return Ok(None) };
+    let Some(session) = scene.session(&id)? else { return Ok(None) };
     if !session.heads.is_empty() {
         compare(scene, &session, call, around, deadline.at_most(PATIENCE), true)?;
     }

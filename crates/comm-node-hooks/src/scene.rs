@@ -74,17 +74,17 @@ impl Surroundings {
     pub fn resolve(&self, path: &Path) -> Result<Resolved> {
         match &self.cwd {
             Some(cwd) if cwd.starts_with(path) => {
-                Ok(Resolved { real: path.to_path_buf(), links: Vec::new() })
+                Ok(Resolved { real: path.to_path_buf(), links: Vec::new(), exists: true })
             }
             Some(cwd) => path::resolve(cwd, path),
             None => path::resolve(Path::new(""), path),
         }
     }
 
-    /// Where protected files of this session are besides their usual names in the node at `root`, as
+    /// Where protected files of this session are besides their usual names in `node`, as
     /// far as it matters to a write to `place`.
     #[must_use]
-    pub fn outposts(&self, root: &Path, place: &Place) -> Outposts {
+    pub fn outposts(&self, node: &Layout, place: &Place) -> Outposts {
         let claude_dir = self.claude_dir.as_deref().and_then(|dir| self.real(dir).ok());
         let programs = match place {
             // The node's scopes say who writes there.
@@ -93,7 +93,7 @@ impl Surroundings {
                 std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf))
             }
         };
-        Outposts::find(root, claude_dir, programs)
+        Outposts::find(node, claude_dir, programs)
     }
 
     /// The directory that the session began in, as far as it is known, resolved.
@@ -125,16 +125,25 @@ pub struct Scene {
     part: Option<Chosen>,
 }
 
+/// What becomes of rules of which only a part was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It is decided by them, and once more with [more](Scene::complete) of them where they [lack](Scene::lacks) something.
+    Decide,
+    /// The rest is read where it is asked for.
+    Read,
+}
+
 #[derive(Debug)]
 struct Chosen {
-    text: String,
+    text: &'static str,
     /// The session's own.
     domain: String,
     session: Mutex<Option<Session>>,
 }
 
-/// Shorter rules are read at once: most of them are not the domains'.
-const WORTH_A_CHOICE: usize = 6 << 10;
+/// Shorter rules are read at once.
+const WORTH_A_CHOICE: usize = 2 << 10;
 
 impl Scene {
     /// A node with all of its rules.
@@ -150,11 +159,25 @@ impl Scene {
     }
 
     /// The node that the session belongs to: that of the directory it began in, which the agent
-    /// can't change, else that of its working directory. `None` where there is none.
+    /// can't change, else that of its working directory. `None` where there is none. Of long rules what concerns the session's
+    /// own domain is read, and the rest where it is asked for.
     ///
     /// # Errors
     /// When there is a node but its rules can't be read.
     pub fn of_session(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Option<Self>> {
+        let load = |layout| Self::load_part(layout, None, call, deadline, Then::Read);
+        Self::place_of_session(call, around)?.map(load).transpose()
+    }
+
+    /// [`Scene::of_session`] with all of the rules, for who tells of every domain.
+    ///
+    /// # Errors
+    /// As [`Scene::of_session`].
+    pub fn whole_of_session(
+        call: &Call<'_>,
+        around: &Surroundings,
+        deadline: Deadline,
+    ) -> Result<Option<Self>> {
         Self::place_of_session(call, around)?.map(|layout| Self::load(layout, deadline)).transpose()
     }
 
@@ -191,9 +214,9 @@ impl Scene {
     ///
     /// # Errors
     /// As [`Scene::load`].
-    pub fn load_read(layout: Layout, text: Option<String>, deadline: Deadline) -> Result<Self> {
+    pub fn load_read(layout: Layout, text: Option<&'static str>, deadline: Deadline) -> Result<Self> {
         let store = Store::new(layout.state());
-        let source = source_id(&layout);
+        let source = layout.met.or_else(|| source_id(&layout));
         // A node that was moved is judged by where it is now.
         let here = |r: &Registry<'_>| is_of(r, &layout);
         // An older format is read, and made anew first.
@@ -226,34 +249,50 @@ impl Scene {
     /// As [`Scene::load`].
     pub fn load_own(
         layout: Layout,
-        text: Option<String>,
+        text: Option<&'static str>,
         call: &Call<'_>,
         deadline: Deadline,
+    ) -> Result<Self> {
+        Self::load_part(layout, text, call, deadline, Then::Decide)
+    }
+
+    fn load_part(
+        layout: Layout,
+        text: Option<&'static str>,
+        call: &Call<'_>,
+        deadline: Deadline,
+        then: Then,
     ) -> Result<Self> {
         let store = Store::new(layout.state());
         let text = match text {
             Some(text) => text,
             // Whatever is wrong is said where all of it is read.
             None => match store.read_registry() {
-                Ok(Some(text)) => text,
+                Ok(Some(text)) => text.leak(),
                 _ => return Self::load_read(layout, None, deadline),
             },
         };
         if text.len() < WORTH_A_CHOICE {
             return Self::load_read(layout, Some(text), deadline);
         }
-        let id = SessionId::new(&call.session_id)?;
-        let session = store.read_session(&id).ok().flatten().filter(|s| s.waiting_for.is_none());
+        // Of a session that can't be known all rules may matter.
+        let id = SessionId::new(&call.session_id).ok();
+        let session = id.and_then(|id| store.read_session(&id).ok().flatten());
+        let session = session.filter(|s| s.waiting_for.is_none());
         let Some(domain) = session.as_ref().and_then(|session| session.domain.as_deref()) else {
             return Self::load_read(layout, Some(text), deadline);
         };
-        let registry = Excerpt::of(&text, domain).and_then(|excerpt| {
+        let registry = Excerpt::of(text, domain).and_then(|excerpt| {
             let Some(excerpt) = excerpt else { return Ok(None) };
             // It lives until the process ends, as all rules do.
-            Registry::parse_part(Box::leak(Box::new(excerpt)), domain).map(Some)
+            let excerpt = Box::leak(Box::new(excerpt));
+            match then {
+                Then::Decide => Registry::parse_part(excerpt, domain).map(Some),
+                Then::Read => Registry::parse_lazily(excerpt, domain, text).map(Some),
+            }
         });
-        let source = source_id(&layout);
-        let fresh = |r: &Registry<'_>| source == Some(r.source) && is_of(r, &layout);
+        let source = layout.met.or_else(|| source_id(&layout));
+        let fresh = |r: &Registry<'_>| source == Some(r.source) && is_of(r, &layout) && r.version == VERSION;
         match registry {
             Ok(Some(registry)) if fresh(&registry) => {
                 failure::set_mode(registry.strictest_mode());
@@ -263,7 +302,7 @@ impl Scene {
             }
             Ok(_) => Self::load_read(layout, Some(text), deadline),
             // Damaged; it is made anew as any damaged one is.
-            Err(_) => Self::load_read(layout, Some(String::new()), deadline),
+            Err(_) => Self::load_read(layout, Some(""), deadline),
         }
     }
 
@@ -291,7 +330,7 @@ impl Scene {
 
     fn owners(&self, part: &Chosen) -> Option<Registry<'static>> {
         let keys = self.registry.owners_asked()?;
-        let excerpt = Excerpt::owners(&part.text, &part.domain, &keys).ok()??;
+        let excerpt = Excerpt::owners(part.text, &part.domain, &keys).ok()??;
         Registry::parse_owners(Box::leak(Box::new(excerpt)), &part.domain, keys).ok()
     }
 
@@ -319,6 +358,18 @@ impl Scene {
         let said =
             beside(&self.layout.root, &[&[how, text].concat()], deadline.at_most(Duration::from_secs(1)));
         matches!(said, Ok(Ok(())))
+    }
+
+    /// The session's record, `None` where there is none: the first time as it was read to choose a part of the rules a moment ago, or
+    /// else as it is.
+    ///
+    /// # Errors
+    /// When it is there but can't be read.
+    pub(crate) fn session(&self, id: &SessionId) -> Result<Option<Session>> {
+        match self.take_session().filter(|session| session.session_id == *id) {
+            Some(session) => Ok(Some(session)),
+            None => self.store.read_session(id),
+        }
     }
 
     /// The session's record, if it was read already to choose a part of the rules.
@@ -355,11 +406,11 @@ fn is_of(registry: &Registry<'_>, layout: &Layout) -> bool {
 
 /// The compiled rules, `None` where there are none yet.
 fn read(store: &Store) -> Result<Option<Registry<'static>>> {
-    store.read_registry()?.map(|text| parse(store, text)).transpose()
+    store.read_registry()?.map(|text| parse(store, text.leak())).transpose()
 }
 
-fn parse(store: &Store, text: String) -> Result<Registry<'static>> {
-    Registry::parse(text.leak()).map_err(|why| Error::Damaged { path: store.registry_path(), why })
+fn parse(store: &Store, text: &'static str) -> Result<Registry<'static>> {
+    Registry::parse(text).map_err(|why| Error::Damaged { path: store.registry_path(), why })
 }
 
 /// Which state of `comm-node.yaml` is there, `None` if there is none.

@@ -65,7 +65,7 @@ pub fn run(args: &Args, env: &Env, out: &Out) -> Result<Outcome> {
     refuse_no_file(&yaml)?;
     let proposal = propose::propose(&root, args.name.as_deref());
     let text = propose::render(&proposal);
-    let layout = Layout { root };
+    let layout = Layout::at(root);
     let checked = config::check_text(&layout, &text);
     if !checked.faults.is_empty() {
         bail!(

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::glob;
-use crate::node::registry::{Pattern, Registry};
+use crate::node::registry::{Layout, Pattern, Registry};
 use crate::node::{Place, STATE, YAML};
 use crate::path;
 
@@ -62,20 +62,21 @@ pub struct Outposts {
 }
 
 impl Outposts {
-    /// Those of the node at `root`. People keep configuration behind links; what these lead to is
+    /// Those of the node there. People keep configuration behind links; what these lead to is
     /// as protected as the names.
     #[must_use]
-    pub fn find(root: &Path, claude_dir: Option<PathBuf>, programs: Option<PathBuf>) -> Self {
+    pub fn find(node: &Layout, claude_dir: Option<PathBuf>, programs: Option<PathBuf>) -> Self {
         let target =
             |link: PathBuf| std::fs::read_link(&link).is_ok().then(|| path::real(&link).ok()).flatten();
-        let project = Some(root.join(".claude")).filter(|dir| dir.symlink_metadata().is_ok());
+        let project = Some(node.root.join(".claude")).filter(|dir| dir.symlink_metadata().is_ok());
         let settings = [
             claude_dir.as_ref().map(|dir| dir.join("settings.json")),
             project.as_ref().map(|dir| dir.join("settings.json")),
             project.as_ref().map(|dir| dir.join("settings.local.json")),
         ];
         Self {
-            config: target(root.join(YAML)),
+            // What was met there as a file is no link.
+            config: if node.met.is_some() { None } else { target(node.yaml()) },
             settings: settings.into_iter().flatten().filter_map(target).collect(),
             claude_dir,
             programs,

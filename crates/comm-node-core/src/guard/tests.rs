@@ -170,6 +170,8 @@ fn a_subagent_keeps_the_role_of_its_session() {
 #[test]
 fn roles_that_can_not_be_read_are_an_error_and_not_none() {
     let text = registry().to_text().replace(r#""name":"finder""#, r#""nome":"finder""#);
+    let body = text.rfind(",\"sum\":").map_or("", |at| &text[..at]);
+    let text = crate::node::excerpt::sealed(body);
     let r = Registry::parse(&text).expect("the rest is whole");
     let binding = r.domain("backend").map_or(Binding::None, Binding::Domain);
     assert!(roles(&r, binding, [None; 2], None).is_ok_and(|none| none.is_empty()));

@@ -1,8 +1,9 @@
 //! From a directory to the node it belongs to.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use super::registry::Layout;
+use super::registry::{Layout, SourceId};
 use super::worktree::{self, Git};
 use super::{LINK, REGISTRY, STATE, YAML};
 use crate::store::file;
@@ -26,17 +27,18 @@ pub fn find(dir: &Path) -> Result<Option<Layout>> {
 /// # Errors
 /// As [`find`].
 pub fn find_from(dir: &Path, searched: Option<&Path>) -> Result<Option<Layout>> {
-    let mut found: Option<PathBuf> = None;
+    let (mut found, mut met): (Option<PathBuf>, Option<SourceId>) = (None, None);
     for here in dir.ancestors() {
         if found.is_none() && searched == Some(here) {
             return Ok(None);
         }
         if found.is_none() {
-            if is_file(&here.join(YAML)) {
+            if let Some(meta) = file_at(&here.join(YAML)) {
                 found = Some(here.to_path_buf());
+                met = Some(meta).filter(Metadata::is_file).map(|meta| SourceId::of(&meta));
             } else if here.join(STATE).symlink_metadata().is_ok() {
                 if let Some(root) = follow_link(here)? {
-                    return Ok(Some(Layout { root }));
+                    return Ok(Some(Layout::at(root)));
                 }
                 found = has_rules(here).then(|| here.to_path_buf());
             }
@@ -50,7 +52,7 @@ pub fn find_from(dir: &Path, searched: Option<&Path>) -> Result<Option<Layout>> 
                 let start = found.as_deref().unwrap_or(dir);
                 let below = start.strip_prefix(here).unwrap_or(Path::new(""));
                 if let Some(root) = in_main(&tree.main, below) {
-                    return Ok(Some(Layout { root }));
+                    return Ok(Some(Layout::at(root)));
                 }
                 if found.is_some() {
                     break;
@@ -58,7 +60,7 @@ pub fn find_from(dir: &Path, searched: Option<&Path>) -> Result<Option<Layout>> 
             }
         }
     }
-    Ok(found.map(|root| Layout { root }))
+    Ok(found.map(|root| Layout { root, met }))
 }
 
 /// The node of the main worktree that holds `below`.
@@ -77,7 +79,12 @@ fn has_rules(dir: &Path) -> bool {
 }
 
 fn is_file(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|m| m.is_file() || m.is_symlink() && path.is_file())
+    file_at(path).is_some()
+}
+
+/// What stands at `path`, if that is a file or a link that leads to one.
+fn file_at(path: &Path) -> Option<Metadata> {
+    path.symlink_metadata().ok().filter(|m| m.is_file() || m.is_symlink() && path.is_file())
 }
 
 /// The node that `.comm-node/link` in `dir` names, if there is such a file.

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
@@ -22,8 +22,11 @@ use crate::text::{Text, one_line};
 
 /// The version of the format that this program reads and writes.
 ///
-/// 2 has an index at its end; 1 is read all the same, and made anew when somebody looks.
-pub const VERSION: u32 = 2;
+/// 3 has an index at its end, which leads to the roles too, and a checksum; 1, without any, and 2 are read all the same, and made anew
+/// when somebody looks.
+pub const VERSION: u32 = 3;
+/// The first version with a checksum.
+const SEALED: u32 = 3;
 /// A glob is shown up to this many characters.
 const SHOWN: usize = 200;
 
@@ -90,11 +93,27 @@ pub struct Part {
     asked: Mutex<Vec<String>>,
     /// True if anything else was asked for.
     missed: AtomicBool,
+    /// All of it, for who does not decide twice.
+    rest: Option<Rest>,
+}
+
+/// The whole text of a registry of which a part was read; the rest of it is, once that is asked for.
+#[derive(Clone, Debug)]
+struct Rest {
+    text: &'static str,
+    /// `None` where it can't be read, although its checksum is right.
+    whole: OnceLock<Option<Box<Registry<'static>>>>,
 }
 
 impl Part {
     fn new(strictest: Mode, known: Vec<String>) -> Self {
-        Self { strictest, known, asked: Mutex::default(), missed: AtomicBool::new(false) }
+        Self { strictest, known, asked: Mutex::default(), missed: AtomicBool::new(false), rest: None }
+    }
+
+    /// The whole registry, where its text is at hand.
+    fn whole(&self) -> Option<&Registry<'static>> {
+        let Rest { text, whole } = self.rest.as_ref()?;
+        whole.get_or_init(|| Registry::parse(text).ok().map(Box::new)).as_deref()
     }
 }
 
@@ -102,7 +121,8 @@ impl Clone for Part {
     fn clone(&self) -> Self {
         let asked = self.asked.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |a| a.clone());
         let missed = AtomicBool::new(self.missed.load(Ordering::Relaxed));
-        Self { strictest: self.strictest, known: self.known.clone(), asked: Mutex::new(asked), missed }
+        let (known, rest) = (self.known.clone(), self.rest.clone());
+        Self { strictest: self.strictest, known, asked: Mutex::new(asked), missed, rest }
     }
 }
 
@@ -329,8 +349,8 @@ fn str_is_empty(text: &Text<'_>) -> bool {
 /// The roles of a node, parsed when they are asked for: most calls are made by agents in none.
 #[derive(Clone, Debug)]
 pub enum Roles<'a> {
-    /// As they stand in the file.
-    Text(&'a RawValue),
+    /// As they stand in the file: a JSON list, if that is not damaged.
+    Text(&'a str),
     /// As they were read from `comm-node.yaml`.
     List(Vec<Role<'a>>),
 }
@@ -342,7 +362,7 @@ impl<'a> Roles<'a> {
     /// What is wrong with the text.
     pub fn list(&self) -> Result<Vec<Role<'a>>, String> {
         match self {
-            Self::Text(text) => serde_json::from_str(text.get()).map_err(|e| format!("its roles: {e}")),
+            Self::Text(text) => serde_json::from_str(text).map_err(|e| format!("its roles: {e}")),
             Self::List(list) => Ok(list.clone()),
         }
     }
@@ -363,7 +383,9 @@ impl PartialEq for Roles<'_> {
 impl Serialize for Roles<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Text(text) => text.serialize(s),
+            Self::Text(text) => {
+                serde_json::from_str::<&RawValue>(text).map_err(serde::ser::Error::custom)?.serialize(s)
+            }
             Self::List(list) => list.serialize(s),
         }
     }
@@ -371,7 +393,7 @@ impl Serialize for Roles<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Roles<'a> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        <&RawValue>::deserialize(d).map(Self::Text)
+        <&RawValue>::deserialize(d).map(|text| Self::Text(text.get()))
     }
 }
 
@@ -413,6 +435,17 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// A sentence that says what is wrong with the text.
     pub fn parse(json: &'a str) -> Result<Self, String> {
+        let sealed = super::excerpt::checked(json)?.is_some();
+        let registry = Self::read(json)?;
+        // Before, there was none.
+        if registry.version >= SEALED && !sealed {
+            return Err("it has no checksum".to_owned());
+        }
+        Ok(registry)
+    }
+
+    /// [`Registry::parse`] of what has no checksum of its own.
+    fn read(json: &'a str) -> Result<Self, String> {
         let registry: Self = serde_json::from_str(json).map_err(|e| e.to_string())?;
         if !(1..=VERSION).contains(&registry.version) {
             return Err(format!(
@@ -432,12 +465,18 @@ impl<'a> Registry<'a> {
         Ok(registry)
     }
 
+    fn parse_excerpt(excerpt: &'a Excerpt<'a>) -> Result<Self, String> {
+        let mut registry = Self::read(&excerpt.json)?;
+        registry.roles = Roles::Text(excerpt.roles);
+        Ok(registry)
+    }
+
     /// The part of a registry that an [`Excerpt`] holds; see [`Registry::lacks`].
     ///
     /// # Errors
     /// A sentence that says what is wrong with it.
-    pub fn parse_part(excerpt: &'a Excerpt, domain: &str) -> Result<Self, String> {
-        let mut registry = Self::parse(&excerpt.json)?;
+    pub fn parse_part(excerpt: &'a Excerpt<'a>, domain: &str) -> Result<Self, String> {
+        let mut registry = Self::parse_excerpt(excerpt)?;
         match registry.domains.as_slice() {
             [one] if one.name.as_str() == domain => {}
             _ => return Err("its index is wrong: it leads to another domain".to_owned()),
@@ -446,13 +485,26 @@ impl<'a> Registry<'a> {
         Ok(registry)
     }
 
+    /// [`Registry::parse_part`] of `text`, a whole registry, which is parsed once something else is asked for. It
+    /// [lacks](Registry::lacks) something only where that can't be read although its checksum is right.
+    ///
+    /// # Errors
+    /// As [`Registry::parse_part`].
+    pub fn parse_lazily(excerpt: &'a Excerpt<'a>, domain: &str, text: &'static str) -> Result<Self, String> {
+        let mut registry = Self::parse_part(excerpt, domain)?;
+        if let Some(part) = &mut registry.part {
+            part.rest = Some(Rest { text, whole: OnceLock::new() });
+        }
+        Ok(registry)
+    }
+
     /// The part of a registry that holds every domain that may own one of `keys`, as [`Excerpt::owners`] cuts it out, and
     /// that of the name `domain`.
     ///
     /// # Errors
     /// As [`Registry::parse_part`].
-    pub fn parse_owners(excerpt: &'a Excerpt, domain: &str, keys: Vec<String>) -> Result<Self, String> {
-        let mut registry = Self::parse(&excerpt.json)?;
+    pub fn parse_owners(excerpt: &'a Excerpt<'a>, domain: &str, keys: Vec<String>) -> Result<Self, String> {
+        let mut registry = Self::parse_excerpt(excerpt)?;
         if !registry.domains.iter().any(|one| one.name.as_str() == domain) {
             return Err("its index is wrong: it leads to other domains".to_owned());
         }
@@ -481,12 +533,15 @@ impl<'a> Registry<'a> {
         part.asked.lock().ok().map(|asked| asked.clone()).filter(|asked| !asked.is_empty())
     }
 
-    /// The domains that may own `key`, in the order of the file, and perhaps others. Of a part it is noted that it
-    /// [lacks](Self::lacks) some, unless it was cut out for this key.
+    /// The domains that may own `key`, in the order of the file, and perhaps others. Of a part whose rest is not at hand it is noted
+    /// that it [lacks](Self::lacks) some, unless it was cut out for this key.
     pub fn owners(&self, key: &str) -> std::slice::Iter<'_, Domain<'a>> {
         if let Some(part) = &self.part
             && !part.known.iter().any(|known| known == key)
         {
+            if let Some(whole) = part.whole() {
+                return whole.domains.iter();
+            }
             match part.asked.lock() {
                 Ok(asked) if asked.iter().any(|asked| asked == key) => {}
                 Ok(mut asked) if asked.len() < MAX_ASKED => asked.push(key.to_owned()),
@@ -496,9 +551,12 @@ impl<'a> Registry<'a> {
         self.domains.iter()
     }
 
-    /// All domains, in the order of the file. Of a part it is noted that it [lacks](Self::lacks) some.
+    /// All domains, in the order of the file. Of a part whose rest is not at hand it is noted that it [lacks](Self::lacks) some.
     pub fn all_domains(&self) -> std::slice::Iter<'_, Domain<'a>> {
         if let Some(part) = &self.part {
+            if let Some(whole) = part.whole() {
+                return whole.domains.iter();
+            }
             part.missed.store(true, Ordering::Relaxed);
         }
         self.domains.iter()
@@ -521,6 +579,9 @@ impl<'a> Registry<'a> {
     pub fn domain(&self, name: &str) -> Option<&Domain<'a>> {
         let found = self.domains.iter().find(|d| d.name.as_str() == name);
         if let (None, Some(part)) = (found, &self.part) {
+            if let Some(whole) = part.whole() {
+                return whole.domain(name);
+            }
             part.missed.store(true, Ordering::Relaxed);
         }
         found
@@ -584,13 +645,29 @@ impl SourceId {
 }
 
 /// Where a node's files are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Layout {
     /// The node's root: real, absolute.
     pub root: PathBuf,
+    /// Which state of `comm-node.yaml` was met on the way here, where that is a file and no link. No part of what is compared.
+    pub met: Option<SourceId>,
 }
 
+impl PartialEq for Layout {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
+    }
+}
+
+impl Eq for Layout {}
+
 impl Layout {
+    /// That of the node at `root`.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Self {
+        Self { root, met: None }
+    }
+
     /// `comm-node.yaml`.
     #[must_use]
     pub fn yaml(&self) -> PathBuf {

@@ -116,7 +116,7 @@ impl Store {
         let mut all = Figures::default();
         // A tally that is gone is in no list: that of a domain which there is is missed.
         let mut names = self.ledger().domains();
-        names.extend(registry.domains.iter().map(|domain| domain.name.to_string()));
+        names.extend(registry.all_domains().map(|domain| domain.name.to_string()));
         names.sort_unstable();
         names.dedup();
         for domain in names {
@@ -309,7 +309,7 @@ impl Store {
     pub fn score(&self, registry: &Registry<'_>, domain: &str) -> Result<Score> {
         let mut sizes = Sizes::default();
         let mut own = History::default();
-        for one in &registry.domains {
+        for one in registry.all_domains() {
             let history = self.history(&one.name)?;
             sizes.add(&history);
             if one.name.as_str() == domain {

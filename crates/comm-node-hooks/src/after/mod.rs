@@ -15,6 +15,7 @@ use std::path::Path;
 use comm_node_core::Result;
 use comm_node_core::clock;
 use comm_node_core::deadline::Deadline;
+use comm_node_core::node::registry::Layout;
 use comm_node_core::node::{Place, locate};
 use comm_node_core::session::{Session, SessionId};
 use comm_node_core::store::{CallRecord, OpenCall, Store};
@@ -39,7 +40,8 @@ pub(crate) fn ended(call: &Call<'_>, around: &Surroundings, deadline: Deadline) 
     let Some(record) = Store::new(layout.state()).read_call(&session_id, &call.tool_use_id, deadline)? else {
         return Ok(Answer::Silent);
     };
-    let scene = Scene::load(layout, deadline)?;
+    // The record's lock may have been waited for meanwhile.
+    let scene = Scene::load(Layout::at(layout.root), deadline)?;
     // A person, or the client when it takes long, may move it there at any time.
     let background = record.background || call.bash_changes().background_task_id.is_some();
     if background && call.hook_event_name == "PostToolUse" {
@@ -135,7 +137,7 @@ pub(crate) fn at_turn(
             let next = CallRecord { began_ns: 0, leased: Vec::new(), ..record.clone() };
             store.write_call(&of, next, deadline)?;
         }
-        let own = Scene::load(scene.layout.clone(), deadline)?;
+        let own = Scene::load(Layout::at(scene.layout.root.clone()), deadline)?;
         let told = Look::new(&one, around, deadline, &record).back(own, event);
         if !goes_on {
             store.remove_call(&of, id, deadline)?;

@@ -26,7 +26,7 @@ fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Ans
     let deadline = deadline.at_most(PATIENCE);
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
     let id = SessionId::new(&call.session_id)?;
-    let Some(session) = scene.store.read_session(&id)? else { return Ok(Answer::Silent) };
+    let Some(session) = scene.session(&id)? else { return Ok(Answer::Silent) };
     // A session that another client resumed meanwhile has not ended. On `/clear` the successor has
     // yet to read what a person bound this session to; it ends the record itself.
     let mine = around.client.is_none_or(|pid| session.process.as_ref().is_none_or(|p| p.pid == pid));

@@ -33,7 +33,7 @@ const LISTING: Duration = Duration::from_millis(20);
 const FILES: usize = 12;
 
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
-    let Some(scene) = Scene::of_session(call, around, deadline)? else {
+    let Some(scene) = Scene::whole_of_session(call, around, deadline)? else {
         return Ok(work::without_node(call, around));
     };
     // Before records that nobody looks after any more are put away.

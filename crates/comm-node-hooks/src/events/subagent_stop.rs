@@ -19,7 +19,7 @@ pub const HOOK: Hook = Hook { program: "comm-node-subagent-stop", gate: false, r
 fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) -> Result<Answer> {
     let Some(scene) = Scene::of_session(call, around, deadline)? else { return Ok(Answer::Silent) };
     let id = SessionId::new(&call.session_id)?;
-    if let Some(session) = scene.store.read_session(&id)? {
+    if let Some(session) = scene.session(&id)? {
         scene.store.heartbeat(&id);
         meter::at_batch(&scene, &session, call, around, deadline);
         lease::release_agent(&scene, &session, call, deadline)?;

@@ -53,6 +53,8 @@ pub(crate) struct Case {
     raw: String,
     by: Option<String>,
     pub entry: bool,
+    /// False if nothing stood there when its path was resolved.
+    pub exists: bool,
 }
 
 /// A node that has a say, and the session as it knows it.
@@ -130,6 +132,7 @@ impl<'c> Court<'c> {
                     raw: w.raw.clone(),
                     by: w.by.clone(),
                     entry: w.entry,
+                    exists: w.path.exists,
                 };
                 let same = |c: &Case| c.node == node && c.place == case.place && c.named == case.named;
                 if !cases.iter().any(same) {
@@ -163,7 +166,7 @@ impl<'c> Court<'c> {
 
     /// The nodes that judge what happens in the directory `dir`, a real path.
     pub(crate) fn nodes_in(&mut self, dir: &Path) -> Result<Vec<usize>> {
-        self.nodes_of(&Resolved { real: dir.join("-"), links: Vec::new() })
+        self.nodes_of(&Resolved { real: dir.join("-"), links: Vec::new(), exists: false })
     }
 
     /// The session's own node if it has one, with the session's record read.
@@ -384,7 +387,7 @@ impl<'s> Sitting<'s> {
     pub(crate) fn outposts(&self, place: &Place) -> &Outposts {
         let inside = matches!(place, Place::Inside { .. });
         let cell = if inside { &self.bench.inside } else { &self.bench.outside };
-        cell.get_or_init(|| self.around.outposts(&self.scene.layout.root, place))
+        cell.get_or_init(|| self.around.outposts(&self.scene.layout, place))
     }
 
     fn question<'q>(&'q self, place: &'q Place, named: &'q Place, through_link: bool) -> Question<'q> {

@@ -34,7 +34,7 @@ impl Late {
             let limits = vec![Limit(Span::Day, Unit::Tokens, 1_000)];
             registry.domains[0].budget = Some(Box::new(Budget { limits, ..Budget::default() }));
         }
-        let layout = Layout { root: dir.path().to_path_buf() };
+        let layout = Layout::at(dir.path().to_path_buf());
         let scene = Scene::with(layout.clone(), Store::new(layout.state()), registry);
         let id = SessionId::new("s1").expect("an id");
         let session = Session { domain: Some("api".to_owned()), ..Session::new(id) };

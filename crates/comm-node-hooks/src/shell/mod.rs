@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use comm_node_core::deadline::Deadline;
 use comm_node_core::guard::{self, Decision, Outcome, Reason};
 use comm_node_core::node::Place;
+use comm_node_core::node::excerpt::is_damaged;
 use comm_node_core::node::registry::Mode;
 use comm_node_core::path::{self, Resolved};
 use comm_node_core::store::{CallRecord, Store};
@@ -50,9 +51,12 @@ pub(crate) fn run(call: &Call<'_>, around: &Surroundings, deadline: Deadline) ->
     // only reads. Whatever is wrong with the node is told when it is a matter of its rules.
     let place = Scene::place_of_session(call, around);
     let layout = place.as_ref().ok().and_then(Option::as_ref);
-    let mut text = layout.and_then(|layout| Store::new(layout.state()).read_registry().ok().flatten());
-    let home = match layout.filter(|_| text.as_deref().is_some_and(has_rows)) {
-        Some(layout) => Some(Scene::load_read(layout.clone(), text.take(), deadline)?),
+    let text = layout.and_then(|layout| Store::new(layout.state()).read_registry().ok().flatten());
+    let text: Option<&'static str> = text.map(|text| &*text.leak());
+    // Of what is damaged nobody knows whether it has rows.
+    let matters = text.is_some_and(|text| has_rows(text) || is_damaged(text));
+    let home = match layout.filter(|_| matters) {
+        Some(layout) => Some(Scene::load_read(layout.clone(), text, deadline)?),
         None => None,
     };
     let rows = home.iter().flat_map(|scene| &scene.registry.shell).map(|row| row.as_str()).collect();
@@ -173,7 +177,7 @@ fn settle(
     if judge::passes(&findings) {
         record.undecided |= open.len() > judge::MAX_LEASES
             || leads_on(&set.writes)
-            || cases.iter().any(|case| !case.entry && has_other_names(case.place.real()));
+            || cases.iter().any(|case| !case.entry && case.exists && has_other_names(case.place.real()));
         let leased = judge::take(court, sittings, &open, &mut findings)?;
         record.leased = leased.into_iter().map(|path| path.to_string_lossy().into_owned()).collect();
         record.worktree = set.writes.iter().any(|w| matches!(w.target, Target::Worktree(_)));
@@ -207,6 +211,8 @@ fn named(court: &Court<'_>, path: &Path, write: &Write) -> Result<Vec<Wanted>> {
             (true, Some(parent), Some(name)) => {
                 let mut resolved = court.around.resolve(parent)?;
                 resolved.real.push(name);
+                // It was not looked at.
+                resolved.exists = true;
                 Ok(resolved)
             }
             _ => court.around.resolve(path),
