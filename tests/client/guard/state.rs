@@ -49,6 +49,27 @@ fn a_lost_or_damaged_registry_is_made_again_by_the_hook() {
     assert_eq!(aside, 3);
 }
 
+/// What a flipped bit or an editor leaves can be rules that could be right: a pattern of the session's own that is another one now.
+#[test]
+fn changed_rules_open_nothing_although_they_could_be_right() {
+    let node = shop("enforce", "").build();
+    person(node.root(), &["compile"]);
+    let good = node.read(REGISTRY).expect("it was compiled");
+    let changed = good.replacen("services/api/**", "apps/web/?????*", 1);
+    assert_ne!(changed, good);
+    node.write(REGISTRY, &changed);
+    let Some((played, steps)) = own_and_foreign(&node, "changed") else { return };
+    played.assert_guarded(&steps);
+    assert_eq!(node.read(REGISTRY).as_deref(), Some(good.as_str()), "they are made anew");
+    // Control: with a checksum that is right of them, they are the rules.
+    let body = changed.rfind(",\"sum\":").map(|at| &changed[..at]).expect("it has a checksum");
+    node.write(REGISTRY, &comm_node_core::node::excerpt::sealed(body));
+    let Some(client) = Client::guarded() else { return };
+    let steps = [Step::write(&node, "apps/web/control.txt")];
+    play(client, node.root(), Who::Main, &steps, |run| run.env("COMM_NODE_DOMAIN", "backend"))
+        .assert_guarded(&steps);
+}
+
 /// New rules hold from the next call on, and so does the scope that a person takes away or gives.
 #[test]
 fn a_changed_yaml_holds_at_once() {
